@@ -1,26 +1,36 @@
 """What comes out of a stream: the outcomes of its job, each of them fetched once.
 
-Each request acknowledges what the one before it has brought, so that neither the coordinator nor
+Each request acknowledges what those before it have brought, so that neither the coordinator nor
 its store grows with a stream that never ends.
+
+From a coordinator that is far away, values that are there already are fetched in pieces, several at
+the same time. Where the pieces end is said by the answer to an earlier request:
+
+    collect ─► outcomes, and a plan ─► collect_piece, collect_piece, … ─► collect
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 
-from headrace.blocking import finish
 from headrace.engine import Engine
-from headrace.job_base import FAR_FETCH_BYTES, FETCH_BYTES
+from headrace.job_base import FETCH_BYTES
 from headrace.lanes import Lanes
-from headrace.reach import Reach
 from headrace_wire.locks import make_lock
 from headrace_wire.messages.results import Collected, CollectRequest
 from headrace_wire.messages.spans import Span
+from headrace_wire.round_trip import FAR_SECONDS
+from headrace_wire.window import MOST_CALLS
 
 #: Seconds without an outcome after which somebody may want to know why.
 SILENCE_SECONDS = 3.0
+
+#: Pieces that one request has planned at most.
+PLANNED_PIECES = 2 * MOST_CALLS
 
 
 class Inbox:
@@ -36,7 +46,6 @@ class Inbox:
         job: str,
         gather_seconds: float,
         on_silence: Callable[[str], None] | None,
-        lanes: Lanes,
     ) -> None:
         self._jobs = engine.jobs
         self._results = engine.results
@@ -44,13 +53,22 @@ class Inbox:
         self._gather_seconds = gather_seconds
         self._on_silence = on_silence
         self._silent = on_silence is not None
-        self._reach = Reach(FETCH_BYTES, FAR_FETCH_BYTES, lanes.look)
+        self._lanes = Lanes(engine.jobs.info)
         self._lock = make_lock()
+        #: Two cursors, and what is to be acknowledged.
         self._place: tuple[int, int, tuple[Span, ...]] = (0, 0, ())
+        self._pieces: deque[range] = deque()
+        self._under_way: dict[Future[Collected], range] = {}
+        #: The request that has more pieces planned, while it is under way.
+        self._planning: Future[Collected] | None = None
         self.untold: deque[Collected] = deque()
 
-    def collect(self, wait_seconds: float) -> None:
-        """Fetch what there is, waiting for it. Raises HeadraceError."""
+    def collect(self, wait_seconds: float, *, ahead: bool = False) -> None:
+        """Fetch what there is, waiting for it. Raises HeadraceError.
+
+        With ``ahead`` more of it may be left to ``collect_piece``, which is called until it returns
+        False. Both are then called in one thread, which no signal interrupts.
+        """
         cursor, failure_cursor, delivered = self._place
         if self._silent:
             wait_seconds = min(wait_seconds, SILENCE_SECONDS)
@@ -58,23 +76,84 @@ class Inbox:
             job=self._job,
             cursor=cursor,
             failure_cursor=failure_cursor,
-            max_bytes=self._reach.size_bytes,
+            max_bytes=FETCH_BYTES,
             wait_seconds=wait_seconds,
             gather_seconds=self._gather_seconds,
             delivered=delivered,
+            pieces=PLANNED_PIECES if ahead and self._lanes.are_long else 0,
         )
         begun = time.monotonic()
         collected = self._results.collect(request)
-        size_bytes = sum(len(run.values) for run in collected.runs)
-        if size_bytes >= FETCH_BYTES // 2:
-            finish(self._reach.note(size_bytes, time.monotonic() - begun))
-        spans = tuple(Span(run.start, run.stop) for run in collected.runs)
+        is_large = sum(len(run.values) for run in collected.runs) >= FETCH_BYTES // 2
+        if ahead and is_large and time.monotonic() - begun >= FAR_SECONDS:
+            self._lanes.measure()
+        spans = _list_spans(collected)
         with self._lock:
             # Neither can be interrupted without the other: no outcome is lost or comes twice.
             self._place = (collected.cursor, collected.failure_cursor, spans)
             self.untold.append(collected)
+        if collected.pieces:
+            self._plan(collected.pieces)
         self._silent = self._silent and not (spans or collected.failures)
         if wait_seconds and self._on_silence and not (spans or collected.failures):
             self._silent = False  # from now on it is looked as seldom as there is nothing
             if why := self._jobs.status(self._job).waiting_for:
                 self._on_silence(why)
+
+    def collect_piece(self) -> bool:
+        """Fetch pieces that are planned until one is there. False where none is left. Raises
+        HeadraceError.
+        """
+        while self._pieces and len(self._under_way) < self._lanes.size:
+            self._begin_piece()
+        if not self._under_way:
+            return False
+        for future in wait(self._under_way, return_when=FIRST_COMPLETED).done:
+            piece, collected = self._under_way.pop(future), future.result()
+            cursor, failure_cursor, delivered = self._place
+            self._place = (cursor, failure_cursor, (*delivered, *_list_spans(collected)))
+            self.untold.append(collected)
+            if piece.start < collected.cursor < piece.stop:  # it ends before a damaged value
+                self._pieces.appendleft(range(collected.cursor, piece.stop))
+            if future is self._planning:
+                self._planning = None
+                self._plan(collected.pieces)
+        return True
+
+    def close(self) -> None:
+        """Let the threads end that fetch pieces."""
+        self._lanes.close()
+
+    def _plan(self, stops: Sequence[int]) -> None:
+        """Note where the pieces end that come next."""
+        cursor, failure_cursor, delivered = self._place
+        for stop in stops:
+            self._pieces.append(range(cursor, stop))
+            cursor = stop
+        self._place = (cursor, failure_cursor, delivered)
+
+    def _begin_piece(self) -> None:
+        piece = self._pieces.popleft()
+        cursor, failure_cursor, delivered = self._place
+        is_planner = self._planning is None and len(self._pieces) < MOST_CALLS
+        request = CollectRequest(
+            job=self._job,
+            cursor=piece.start,
+            failure_cursor=failure_cursor,
+            max_bytes=FETCH_BYTES,
+            wait_seconds=0.0,
+            gather_seconds=0.0,
+            delivered=delivered,
+            pieces=PLANNED_PIECES if is_planner else 0,
+            planned=cursor,
+            until=piece.stop,
+        )
+        self._place = (cursor, failure_cursor, ())
+        future = self._lanes.begin(partial(self._results.collect, request))
+        self._under_way[future] = piece
+        if is_planner:
+            self._planning = future
+
+
+def _list_spans(collected: Collected) -> tuple[Span, ...]:
+    return tuple(Span(run.start, run.stop) for run in collected.runs)

@@ -174,6 +174,8 @@ class Receiver:
         except BaseException as error:
             log.exception("the receiver of job %s failed", self._job)
             self._on_broken(HeadraceError(f"the outcomes of job {self._job} are lost: {error!r}"))
+        finally:
+            self._inbox.close()
 
     def _wait_for_bell(self) -> bool:
         try:
@@ -183,12 +185,15 @@ class Receiver:
         return True
 
     def _receive_next(self, wait_seconds: float) -> None:
-        """Collect once and tell of everything: the receiver thread's."""
-        untold = self._inbox.untold
-        if not untold:
-            self._inbox.collect(wait_seconds)
-        while untold and not self._lifetime.ended:
-            self._tell(untold.popleft())
+        """Collect what there is and tell of everything: the receiver thread's."""
+        inbox = self._inbox
+        if not inbox.untold and not inbox.collect_piece():
+            inbox.collect(wait_seconds, ahead=True)
+        while not self._lifetime.ended:
+            while inbox.untold and not self._lifetime.ended:
+                self._tell(inbox.untold.popleft())
+            if not inbox.collect_piece():
+                return
 
     def _is_attended(self, collected: Collected) -> bool:
         return (

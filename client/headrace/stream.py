@@ -95,7 +95,7 @@ class Stream:
         self._receiver = Receiver(
             spec.id,
             self._lifetime,
-            Inbox(engine, spec.id, gather_seconds, on_silence, self.lanes),
+            Inbox(engine, spec.id, gather_seconds, on_silence),
             on_values=on_values,
             on_failures=on_failures,
             on_complete=self._finish,

@@ -1,13 +1,15 @@
-"""A worker far away: a relay delays all that passes between it and the coordinator."""
+"""A worker or a client far away: a relay delays all that passes between it and the coordinator."""
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from pathlib import Path
 from statistics import median
 
 import pytest
 
+from headrace import Pool
 from headrace_wire.address import Address
 from support.commands import Site
 from support.distance import Line
@@ -17,6 +19,9 @@ from support.probe.headrace_probe import plan
 ROUND_TRIP = 0.2
 NAP_SECONDS = 0.2
 TASKS = 30
+
+#: Values that are fetched from far away, and the bytes of each.
+VALUES, VALUE_BYTES = 60, 1 << 20
 
 
 @pytest.mark.xdist_group("distance")
@@ -39,3 +44,22 @@ def test_slots_far_away_do_not_wait_for_the_coordinator(own_site: Site, tmp_path
         pauses += [b - a - NAP_SECONDS for a, b in itertools.pairwise(moments)]
     # Where work is asked for when a slot is free, each pause is a round trip at least.
     assert median(pauses) < ROUND_TRIP / 4
+
+
+@pytest.mark.xdist_group("distance")
+def test_large_values_are_all_fetched_once_from_far_away(
+    own_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"def make(index):\n    return index.to_bytes(4, 'big') * {VALUE_BYTES // 4}\n"
+    (tmp_path / "values_far_away.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    make = importlib.import_module("values_far_away").make
+    own_site.add_worker("--slots", "2", "--path", str(tmp_path), "--allow", "values_far_away")
+    with (
+        Line(Address("127.0.0.1", own_site.port), ROUND_TRIP) as line,
+        Pool(f"127.0.0.1:{line.address.port}", key_file=own_site.data / "key") as pool,
+    ):
+        for _ in range(2):  # the first time it turns out that the coordinator is far
+            values = pool.imap_unordered(make, range(VALUES))
+            assert sorted(values) == [make(index) for index in range(VALUES)]
+        assert pool.map(make, range(VALUES)) == [make(index) for index in range(VALUES)]

@@ -114,7 +114,9 @@ class ResultQueue:
             topic,
             deadline,
             partial(self._read, request.job, partial(self._look_at_outcomes, request)),
-            lambda found: bool(found.runs or found.failures or found.complete),
+            lambda found: bool(
+                found.runs or found.failures or found.complete or request.until is not None
+            ),
         )
 
     def failures(self, job: str, start: int, limit: int) -> tuple[TaskFailure, ...]:
@@ -178,17 +180,22 @@ class ResultQueue:
 
         final, failed, delivered = self._ledger.observe(look)
         reader, size = self._ledger.store.reader, min(request.max_bytes, MAX_FETCH_BYTES)
-        found, cursor = reader.read_results_after(request.job, request.cursor, size)
+        found, cursor = reader.read_results_after(request.job, request.cursor, size, request.until)
         failures: tuple[TaskFailure, ...] = ()
-        last = request.failure_cursor
-        if failed:
+        last, is_piece = request.failure_cursor, request.until is not None
+        if failed and not is_piece:
             failures, last = reader.read_failures_after(request.job, last, MAX_FAILURES)
+        pieces: tuple[int, ...] = ()
+        if request.pieces:
+            planned = max(cursor, request.planned)
+            pieces = reader.plan_pieces(request.job, planned, size, request.pieces)
         return Collected(
             runs=tuple(run for run in found if run.start not in delivered),
             cursor=cursor,
             failures=failures,
             failure_cursor=last,
-            complete=final and not found and not failures,
+            complete=final and not found and not failures and not is_piece,
+            pieces=pieces,
         )
 
     async def _look_at_log(self, request: LogRequest) -> LogPage:

@@ -16,6 +16,7 @@ from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.recent import Recent
 from headrace_wire.batch import slice_batch
+from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import StoreError
 from headrace_wire.message import decode_trusted
 from headrace_wire.messages.failures import TaskFailure
@@ -34,6 +35,9 @@ RUN_COLUMNS = "start, stop, size_bytes, batch, place, checksum"
 #: SQLite's primary codes for a file that is not what it should be, or cannot be read: IOERR,
 #: CORRUPT, NOTADB (https://sqlite.org/rescode.html).
 DAMAGE = (10, 11, 26)
+
+#: Rows of results of which pieces are planned at once.
+PLANNED_ROWS = 4096
 
 #: Bytes of failures that are read at once. A single one may have more.
 FAILURE_BYTES = 32 << 20
@@ -109,23 +113,26 @@ class StoreReader:
         return tuple(batches) if expected == stop else None
 
     def read_results_after(
-        self, job: str, number: int, max_bytes: int
+        self, job: str, number: int, max_bytes: int, until: int | None = None
     ) -> tuple[list[ResultSpan], int]:
         """Return spans accepted after the ``number``-th, and the number of the last of them.
 
-        They end before a damaged one. Raises DamagedError where that is the first one.
+        With ``until`` they are of those up to that number. They end before a damaged one. Raises
+        DamagedError where that is the first one.
         """
-        recent = self.recent.results.find(job, number, max_bytes)
-        if recent is not None:
-            return recent
+        if until is None:
+            recent = self.recent.results.find(job, number, max_bytes)
+            if recent is not None:
+                return recent
         query = f"""
             SELECT {RUN_COLUMNS}, number FROM results
-            WHERE job = ? AND number > ? ORDER BY number
+            WHERE job = ? AND number > ? AND number <= ? ORDER BY number
         """  # noqa: S608 - our own names
         runs: list[ResultSpan] = []
         size = 0
+        last = MAX_INTEGER if until is None else until
         with self._reading() as connection:
-            for *row, found in connection.execute(query, (job, number)):
+            for *row, found in connection.execute(query, (job, number, last)):
                 if runs and size >= max_bytes:
                     break
                 run = self._read_run(job, row, is_first=not runs)
@@ -135,6 +142,28 @@ class StoreReader:
                 size += len(run.values)
                 number = found
         return runs, number
+
+    def plan_pieces(self, job: str, number: int, max_bytes: int, most: int) -> tuple[int, ...]:
+        """Return the numbers at which the first pieces end of what was accepted after the
+        ``number``-th: what ``read_results_after`` returns, called for one after the other.
+        """
+        query = """
+            SELECT number, size_bytes FROM results
+            WHERE job = ? AND number > ? ORDER BY number LIMIT ?
+        """
+        ends: list[int] = []
+        size, last = 0, number
+        with self._reading() as connection:
+            for last, size_bytes in connection.execute(query, (job, number, PLANNED_ROWS)):
+                size += size_bytes
+                if size >= max_bytes:
+                    ends.append(last)
+                    size = 0
+                if len(ends) == most:
+                    break
+        if last > (ends or [number])[-1]:
+            ends.append(last)
+        return tuple(ends)
 
     def read_results_from(
         self, job: str, index: int, max_bytes: int, skipped: RangeSet, tasks: int | None = None

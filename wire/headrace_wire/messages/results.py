@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from msgspec import Meta
+
 from headrace_wire.bounds import Count, JobId, Payload, Seconds
 from headrace_wire.message import Message
 from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.messages.spans import NamedTasks, Span
+
+#: Pieces of what a client collects that are planned at once.
+MAX_PIECES = 64
 
 
 class FetchRequest(Message):
@@ -47,6 +52,10 @@ class CollectRequest(Message):
 
     ``delivered`` names spans that need no longer be kept. For ``gather_seconds`` at most there is
     no answer before ``max_bytes`` are there, or the job is final.
+
+    A client far away has up to ``pieces`` planned, each of ``max_bytes``, of the values past
+    ``planned`` that are there already, and then asks for several of those at the same time: with
+    ``until`` the answer comes at once, and has the values up to that cursor.
     """
 
     job: JobId
@@ -56,12 +65,17 @@ class CollectRequest(Message):
     wait_seconds: Seconds
     gather_seconds: Seconds
     delivered: Annotated[tuple[Span, ...], NamedTasks]
+    pieces: Annotated[int, Meta(ge=0, le=MAX_PIECES)] = 0
+    planned: Count = 0
+    until: Count | None = None
 
 
 class Collected(Message):
     """Outcomes as they came, past the cursors.
 
-    ``complete``: the job is final and nothing is left to collect.
+    ``complete``: the job is final and nothing is left to collect. ``pieces`` are the cursors at
+    which those end that were planned: the first of them begins at ``planned`` or at ``cursor``,
+    whichever is greater.
     """
 
     runs: Annotated[tuple[ResultSpan, ...], NamedTasks]
@@ -69,3 +83,4 @@ class Collected(Message):
     failures: Annotated[tuple[TaskFailure, ...], NamedTasks]
     failure_cursor: Count
     complete: bool
+    pieces: Annotated[tuple[Count, ...], Meta(max_length=MAX_PIECES)] = ()
