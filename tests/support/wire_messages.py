@@ -71,7 +71,7 @@ def make_example(hint: Any) -> Any:
 
 def make_bounded_example(kind: Any, meta: Meta) -> Any:
     """One value within its bounds, always the same: the first of some candidates."""
-    candidates = [make_example(kind), 100, 100.5, "né" * 3, "some-id"]
+    candidates = [make_example(kind), 100, 7, 100.5, "né" * 3, "some-id"]
     return next(
         one for one in candidates if type(one) is type(candidates[0]) and is_within(meta, one)
     )

@@ -37,7 +37,8 @@ def rig(tmp_path: Path) -> Iterator[StoredRig]:
 
 @pytest.mark.parametrize("size", [1, 500, 1000, 2 * LARGE_BYTES, 100 * LARGE_BYTES])
 def test_pieces_end_where_reading_one_after_the_other_ends(rig: StoredRig, size: int) -> None:
-    reader, ends = rig.store.reader, []
+    reader = rig.store.reader
+    ends: list[int] = []
     number = 0
     while True:
         runs, number = reader.read_results_after("job", number, size)
