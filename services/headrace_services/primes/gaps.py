@@ -89,12 +89,6 @@ def decode_runs(value: bytes) -> Iterator[tuple[int, NDArray[np.int64]]]:
         base = following
 
 
-def decode_primes(value: bytes) -> NDArray[np.uint64]:
-    """Decode all the primes of a value at once."""
-    runs = [distances.astype(np.uint64) + np.uint64(base) for base, distances in decode_runs(value)]
-    return np.concatenate(runs) if runs else np.empty(0, dtype=np.uint64)
-
-
 def _spell(halves: NDArray[np.uint64]) -> bytes:
     if int(halves.max()) <= _ESCAPED:
         return halves.astype(np.uint8).tobytes()
