@@ -11,6 +11,9 @@ import re
 
 from headrace_wire.bounds import UNPRINTABLE
 
+#: What one line of an error has at most; a value that is repeated in it may be of any length.
+MAX_LINE_CHARACTERS = 1000
+
 _LINE = re.compile(f"[{UNPRINTABLE}]")
 _TEXT = re.compile(f"(?![\\n\\t])[{UNPRINTABLE}]")
 
@@ -18,6 +21,18 @@ _TEXT = re.compile(f"(?![\\n\\t])[{UNPRINTABLE}]")
 def clean_line(text: str) -> str:
     """A text as one line without control characters."""
     return _LINE.sub(_escape, text)
+
+
+def shorten_line(text: str) -> str:
+    """A text as ``clean_line`` has it, of 1,000 characters at most.
+
+    The middle of a longer one is left out: its start says what happened, and its end what to do.
+    """
+    line = clean_line(text)
+    if len(line) <= MAX_LINE_CHARACTERS:
+        return line
+    half = (MAX_LINE_CHARACTERS - 1) // 2
+    return f"{line[:half]}…{line[-half:]}"
 
 
 def clean_text(text: str) -> str:

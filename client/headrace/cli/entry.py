@@ -17,6 +17,7 @@ from headrace.cli.standard import drop_unwritten, fill_standard_streams
 from headrace.cli.stopping import find_exit_code
 from headrace_wire.errors import EXIT_TASKS_FAILED, EXIT_USAGE, HeadraceError
 from headrace_wire.permissions import explain_error
+from headrace_wire.printing import shorten_line
 
 #: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
 EXIT_BROKEN_PIPE = 141
@@ -193,7 +194,7 @@ def _flush() -> None:
 
 
 def _complain(line: str) -> None:
-    line = " ".join(line.split("\n"))
+    line = shorten_line(" ".join(line.split("\n")))
     if "logging" in sys.modules:  # not yet where nothing but the version was asked for
         from headrace_wire.log_format import log_end  # noqa: PLC0415 - quick start
 

@@ -82,6 +82,26 @@ def test_a_number_that_cannot_be_sent_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
+    "value", ["x" * 5000, "x " * 2500, "\x1b" * 5000], ids=["one", "many", "raw"]
+)
+@pytest.mark.parametrize(
+    "words",
+    [["keys", "new"], ["run", "images", "thumbnail", "in", "out", "--size"],
+     ["run", "primes", "count", "0", "9", "--slots"], ["jobs", "--key-file"],
+     ["jobs", "--coordinator"], ["run", "map", "math:sqrt", "-", "--path"]],
+    ids=str,
+)  # fmt: skip
+def test_a_very_long_value_is_not_repeated_whole(
+    words: list[str], value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HEADRACE_DATA", str(tmp_path))
+    said = say(capsys, *words, value)
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert len(said.err) <= 1001
+
+
+@pytest.mark.parametrize(
     ("command", "words", "name"),
     [(events, ["--last"], "last"), (jobs, ["--limit"], "limit"), (logs, ["job", "--task"], "tasks"),
      (worker, ["--max-tasks"], "max_tasks")],

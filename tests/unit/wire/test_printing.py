@@ -10,7 +10,7 @@ import math
 import pytest
 
 from headrace_wire.log_format import LineFormatter
-from headrace_wire.printing import clean_line, clean_text, write_json
+from headrace_wire.printing import clean_line, clean_text, shorten_line, write_json
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J a\nb\r\x9b31m\u202e\u2028\udcff\x00\x7f"
 
@@ -19,6 +19,17 @@ def test_a_line_has_no_breaks_and_nothing_that_a_terminal_obeys() -> None:
     assert clean_line(HOSTILE).isprintable()
     assert clean_line("\x1b[2Ja\nb") == "\\x1b[2Ja\\nb"
     assert clean_line("née \u4e2d\u3000\U0001f600") == "née \u4e2d\u3000\U0001f600"
+
+
+@pytest.mark.parametrize("middle", ["x", "x ", "\x1b"])
+def test_a_long_line_keeps_its_start_and_its_end(middle: str) -> None:
+    line = shorten_line(f"what happened: {middle * 5000}: what to do")
+    assert line.startswith("what happened: ")
+    assert line.endswith(": what to do")
+    assert "…" in line
+    assert line.isprintable()
+    assert len(line) <= 1000
+    assert shorten_line("x" * 1000) == "x" * 1000
 
 
 def test_a_text_keeps_its_own_line_breaks() -> None:
