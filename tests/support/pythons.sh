@@ -14,14 +14,16 @@ PROGRAMS=tests/acceptance/test_stdlib_programs.py
 # and shared state (no processes, threads or clocks inside), what the compiled libraries of the
 # services compute, and tests with the mark any_python.
 run_tests() { # PYTHON: with the folder of the checkout as the current one
+    status=0
     "$1" -m pytest -q -n 2 --dist loadgroup -m "not slow and not compose and not any_python" \
         --ignore tests/unit/packaging --ignore tests/unit/benchmarks --ignore tests/unit/monitoring \
         --ignore tests/unit/coordinator/queue --ignore tests/unit/coordinator/shared \
         --ignore-glob 'tests/unit/services/images/test_[!s]*' \
         --ignore-glob 'tests/unit/services/primes/test_[!s]*' \
-        tests/unit tests/integration
+        tests/unit tests/integration || status=1
     # A few of them: they take a while. All pass there, too.
-    "$1" -m pytest -q -n 2 --dist loadgroup -k "pool or wait" $PROGRAMS
+    "$1" -m pytest -q -n 2 --dist loadgroup -k "pool or wait" $PROGRAMS || status=1
+    return $status
 }
 
 find_python() { # VERSION: on the PATH, then among pyenv's

@@ -154,9 +154,14 @@ def test_what_is_about_http_is_refused_where_there_is_none(
     ],
 )
 def test_an_option_that_another_leaves_nothing_to_do_is_refused(
-    words: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    words: str,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("HEADRACE_LIMIT", "7")  # for many commands
+    monkeypatch.chdir(tmp_path)  # where a file can be written
     said = say(capsys, *words.split())
     assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
     assert told in said.err
