@@ -31,8 +31,9 @@ pytestmark = [
 #: Primes below 10^9, known from the literature.
 PRIMES = 50_847_534
 
-#: Naps in the job that is disturbed, and the seconds of each: a minute for four slots of one CPU.
-NAPS = 800
+#: Naps in the job that is disturbed, and the seconds of each: two minutes for four slots, as the
+#: update takes more than one where the machine is busy.
+NAPS = 1800
 NAP_SECONDS = 0.3
 
 #: Seconds within which the swarm has started, updated or stopped what it shall.
