@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from headrace_wire.errors import UsageError
 
 #: The port of a scheduler where an address has none.
@@ -17,7 +19,7 @@ def complete_address(address: str) -> str:
     host, colon, port = place.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = place, str(DEFAULT_PORT)
-    if not host or not port.isdecimal():
+    if not re.fullmatch(r"[^\s/]+", host) or not port.isdecimal():
         raise UsageError(
             f"{address!r} is no address of a Dask scheduler: write HOST:{DEFAULT_PORT}"
         )

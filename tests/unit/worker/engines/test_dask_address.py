@@ -15,7 +15,9 @@ def test_an_address_gets_what_it_lacks() -> None:
     assert complete_address("[::1]") == "tcp://[::1]:8786"
 
 
-@pytest.mark.parametrize("wrong", [":8786", "host:", "host:x", "tcp://", "host:-1"])
+@pytest.mark.parametrize(
+    "wrong", [":8786", "host:", "host:x", "tcp://", "host:-1", "/host", "a host:1"]
+)
 def test_what_is_no_address_is_refused(wrong: str) -> None:
     with pytest.raises(UsageError, match="is no address of a Dask scheduler: write HOST:8786"):
         complete_address(wrong)
