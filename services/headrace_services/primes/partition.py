@@ -91,7 +91,9 @@ def partition_range(start: int, stop: int, span: int) -> Partition:
     if start > stop:
         raise ValueError(f"the range from {start} to {stop} is reversed: give the smaller first")
     if span < 1:
-        raise ValueError(f"a span of {show_number(span)} is impossible: a task needs 1 number")
+        raise ValueError(
+            f"a span of {show_number(span)} is impossible: a task needs at least 1 number"
+        )
     partition = Partition(start, stop, span)
     if partition.tasks > MAX_TASKS:
         raise ValueError(
