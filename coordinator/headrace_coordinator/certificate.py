@@ -15,6 +15,7 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.encryption import check_files, is_loopback
 from headrace_wire.errors import UsageError
+from headrace_wire.permissions import refuse_full_disk
 from headrace_wire.secret_files import make_secret_file
 from headrace_wire.tls import ServerTls, load_pair, read_certificate
 
@@ -87,16 +88,18 @@ def list_given(settings: CoordinatorSettings, tls: ServerTls | None) -> dict[str
 def ensure_certificate(folder: Path) -> Path:
     """Return the PEM file in ``folder`` with a certificate and its private key.
 
-    It is made first if there is none; see ``make_secret_file``. Raises UsageError.
+    It is made first if there is none; see ``make_secret_file``. Raises UsageError, and
+    StoreError where the disk is full.
     """
     path = folder / CERTIFICATE_NAME
     try:
         if not path.exists():
             make_secret_file(path, make_certificate())
     except OSError as error:
+        what = f"certificate {path} cannot be made"
+        refuse_full_disk(error, what, folder)
         raise UsageError(
-            f"certificate {path} cannot be made ({error.strerror}): it lies beside the key; name "
-            "another with --key-file"
+            f"{what} ({error.strerror}): it lies beside the key; name another with --key-file"
         ) from None
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -118,6 +119,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a disk of its own takes root and mount")
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+def test_no_coordinator_starts_on_a_disk_without_room_for_its_key(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    with contextlib.suppress(OSError), (small_disk / "other").open("wb", buffering=0) as other:
+        while True:
+            other.write(bytes(1 << 20))
+    ended = Shell(tmp_path).run("coordinator", "--data", small_disk / "data", "--no-http")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (69, "", 1)
+    assert "key cannot be made, as its disk is full (No space left on device)" in ended.err
 
 
 def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(

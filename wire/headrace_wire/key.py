@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headrace_wire.errors import OTHER_KEY, KeyRefusedError
 from headrace_wire.open_flags import BINARY, CLOEXEC, NONBLOCK
-from headrace_wire.permissions import WRITE, explain_error
+from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
 from headrace_wire.secret_files import make_secret_file
 from headrace_wire.users import HAS_OWNERS, find_user
 from headrace_wire.words import count
@@ -129,13 +129,16 @@ def _find_weakness(key: bytes) -> str:
 def ensure_key(path: Path) -> bytes:
     """Read the key from ``path``, making a random one first if there is none.
 
-    Two processes that start together agree on one key. Raises KeyRefusedError.
+    Two processes that start together agree on one key. Raises KeyRefusedError, and StoreError
+    where a key cannot be made because the disk is full.
     """
     try:
         if not path.exists():
             make_secret_file(path, os.urandom(KEY_BYTES).hex() + "\n")
     except OSError as error:
+        what = f"key file {path} cannot be made"
+        refuse_full_disk(error, what, path.parent)
         raise KeyRefusedError(
-            f"key file {path} cannot be made: {explain_error(error, path, WRITE)}; or {OTHER_KEY}"
+            f"{what}: {explain_error(error, path, WRITE)}; or {OTHER_KEY}"
         ) from None
     return load_key(path)

@@ -28,6 +28,7 @@ from headrace_wire.keyring import (
     mark_key,
     name_role_file,
 )
+from headrace_wire.permissions import refuse_full_disk
 from headrace_wire.role_files import find_source, write_role_files
 from headrace_wire.roles import DERIVED_ROLES, ROLES, TASK, WORKER, Holder, Role
 from headrace_wire.secret_files import replace_secret_file
@@ -218,8 +219,10 @@ def _edit(path: Path) -> Generator[KeyBook]:
             _require_own(path)
             yield read_book(path)
     except OSError as error:
+        what = f"keys in {path.parent} cannot be changed"
+        refuse_full_disk(error, what, path.parent)
         raise UsageError(
-            f"keys in {path.parent} cannot be changed: {error.strerror or error}; name the "
+            f"{what}: {error.strerror or error}; name the "
             "coordinator's data folder with --data, or its key with --key-file"
         ) from None
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
+from headrace_wire.errors import StoreError
 from headrace_wire.users import find_user, name_user
 
 #: What may be wanted of a file, for messages.
 READ, WRITE, ENTER = "read", "write", "enter"
+
+#: What the system says of a full disk: no room, more than the user's share, a larger file than is
+#: allowed.
+FULL_NUMBERS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def refuse_full_disk(error: OSError, what: str, folder: Path) -> None:
+    """Raise StoreError where the disk of a folder is full; ``what`` was to be written there."""
+    if error.errno in FULL_NUMBERS:
+        raise StoreError(
+            f"{what}, as its disk is full ({error.strerror}): make room on the disk of {folder}"
+        ) from None
 
 
 def explain_error(error: OSError, path: str | os.PathLike[str], use: str = READ) -> str:

@@ -14,7 +14,7 @@ from headrace.cli.printing import say, say_json, tell
 from headrace.cli.show import format_time, say_table
 from headrace.place import find_data_folder, find_key_file
 from headrace_wire.errors import OutputError, UsageError
-from headrace_wire.permissions import WRITE, explain_error
+from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
 from headrace_wire.roles import ADMIN, CLIENT, DERIVED_ROLES, ROLES, Role
 
 if TYPE_CHECKING:
@@ -64,8 +64,10 @@ def init(data: Path, key_file: Path | None) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
+        what = f"{path.parent} cannot be made"
+        refuse_full_disk(error, what, path.parent)
         why = explain_error(error, path.parent, WRITE)
-        raise UsageError(f"{path.parent} cannot be made: {why}") from None
+        raise UsageError(f"{what}: {why}") from None
     write_role_files(path, ensure_key(path))
     tell(f"headrace: {path} is the coordinator's own key; those of the roles are beside it")
 

@@ -10,11 +10,11 @@ given up piece by piece. It is written again as soon as there is room.
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from pathlib import Path
 
 from headrace_coordinator.store.files import DataFile
+from headrace_wire.permissions import FULL_NUMBERS
 
 #: A floor is what is left free on a disk for outcomes, and once more for what makes room: this
 #: share of the disk, within these bounds.
@@ -33,9 +33,6 @@ RESERVE_SUFFIX = "-reserve"
 #: mapped (https://sqlite.org/rescode.html).
 FULL_CODE = 13
 ROOM_CODES = frozenset({FULL_CODE, 778, 1546, 4874, 5386})
-
-#: The system's codes: no room, more than the user's share, a larger file than is allowed.
-ROOM_NUMBERS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Disk:
@@ -85,5 +82,5 @@ class Disk:
 def is_want_of_room(error: sqlite3.Error | OSError) -> bool:
     """Tell whether an error says that the disk is full."""
     if isinstance(error, OSError):
-        return error.errno in ROOM_NUMBERS
+        return error.errno in FULL_NUMBERS
     return getattr(error, "sqlite_errorcode", 0) in ROOM_CODES

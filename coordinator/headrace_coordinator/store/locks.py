@@ -17,7 +17,7 @@ from pathlib import Path
 
 from headrace_wire.errors import UsageError
 from headrace_wire.file_lock import hold, open_lock
-from headrace_wire.permissions import WRITE, explain_error
+from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
 
 #: The name of the coordinator's lock in the data folder.
 LOCK_NAME = "lock"
@@ -31,7 +31,10 @@ INCOMPLETE = "incomplete-backup"
 
 @contextlib.contextmanager
 def lock_data(data: Path) -> Generator[None]:
-    """Make the data folder if need be, and keep other coordinators off it. Raises UsageError."""
+    """Make the data folder if need be, and keep other coordinators off it.
+
+    Raises UsageError, and StoreError where the disk is full.
+    """
     if (data / INCOMPLETE).exists():
         raise UsageError(f"{data} holds a backup that was not finished: use another one")
     with contextlib.ExitStack() as stack:
@@ -41,10 +44,10 @@ def lock_data(data: Path) -> Generator[None]:
             is_ours = lock.acquire()
         except OSError as error:
             # The folder may be everybody's and what is in it somebody else's.
+            what = f"cannot use data folder {data}"
+            refuse_full_disk(error, what, data)
             reason = explain_error(error, error.filename or data, WRITE)
-            raise UsageError(
-                f"cannot use data folder {data}: {reason}; or name another with --data"
-            ) from None
+            raise UsageError(f"{what}: {reason}; or name another with --data") from None
         if not is_ours:
             raise UsageError(
                 f"another coordinator uses data folder {data}: stop that one, or name another "

@@ -14,8 +14,9 @@ import pytest
 from headrace_coordinator.certificate import choose_tls, ensure_certificate
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
-from headrace_wire.errors import KeyRefusedError, UsageError
+from headrace_wire.errors import KeyRefusedError, StoreError, UsageError
 from headrace_wire.tls import ServerTls
+from support.full_disk import fill_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,3 +81,11 @@ def test_a_certificate_that_cannot_be_made_or_read_is_told_in_one_line(tmp_path:
     (tmp_path / "certificate.pem").write_text("nothing", encoding="ascii")
     with pytest.raises(UsageError, match=r"certificate .* cannot be read"):
         choose(tmp_path, "on", LOOPBACK)
+
+
+def test_a_certificate_for_which_there_is_no_room_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_disk(monkeypatch)
+    with pytest.raises(StoreError, match=rf"as its disk is full .* on the disk of {tmp_path}$"):
+        ensure_certificate(tmp_path)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from headrace_wire import key
-from headrace_wire.errors import KeyRefusedError
+from headrace_wire.errors import EXIT_UNAVAILABLE, KeyRefusedError, StoreError
 from headrace_wire.key import KEY_BYTES, ensure_key, load_key
+from support.full_disk import fill_disk
 
 RACER = """
 import sys
@@ -200,3 +201,15 @@ def test_a_key_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "key", tmp_path / "file" / "folder" / "key"):
         with pytest.raises(KeyRefusedError, match=f"key file {path} cannot be made"):
             ensure_key(path)
+
+
+@pytest.mark.parametrize("place", ["key", "folder/key"])
+def test_a_key_for_which_there_is_no_room_was_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    path = tmp_path / place
+    fill_disk(monkeypatch)
+    with pytest.raises(StoreError, match=f"make room on the disk of {path.parent}$") as caught:
+        ensure_key(path)
+    assert str(caught.value).startswith(f"key file {path} cannot be made, as its disk is full")
+    assert caught.value.exit_code == EXIT_UNAVAILABLE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace_wire import file_lock, key_book
-from headrace_wire.errors import KeyRefusedError, UsageError
+from headrace_wire.errors import KeyRefusedError, StoreError, UsageError
 from headrace_wire.key import ensure_key, load_key
 from headrace_wire.key_book import (
     drop_key,
@@ -29,6 +29,7 @@ from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import DERIVED_ROLES
 from headrace_wire.secret_files import make_secret_file
 from headrace_wire.session import audit
+from support.full_disk import fill_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -287,3 +288,15 @@ def test_a_coordinator_s_own_key_is(path: Path, tmp_path: Path) -> None:
     make_secret_file(copy, path.read_text())
     refuse_given_key(copy, path)
     refuse_given_key(tmp_path / "not yet there", path)
+
+
+def test_keys_for_which_there_is_no_room_stay_as_they_were(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_named_key(path, "alice", "client")
+    before = key_book.read_book(path)
+    with monkeypatch.context() as full:
+        fill_disk(full)
+        with pytest.raises(StoreError, match=rf"changed, as its disk is full .* {path.parent}$"):
+            make_named_key(path, "bob", "client")
+    assert key_book.read_book(path) == before

@@ -21,8 +21,9 @@ from headrace_coordinator.store.locks import hold_payloads, lock_data
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_wire import file_lock
 from headrace_wire.batch import pack_batch
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import StoreError, UsageError
 from headrace_wire.file_lock import open_lock
+from support.full_disk import fill_disk
 from support.stored_rig import StoredRig
 
 #: What Windows lacks, and macOS in part.
@@ -180,3 +181,16 @@ def test_payloads_are_checked_after_a_start_of_the_machine_on_every_system(
             store.load()
             found = store._writer.execute("SELECT boot FROM clock").fetchone()
             assert found == (str(int(seconds)),)
+
+
+@pytest.mark.parametrize("place", ["", "data"])
+def test_a_data_folder_on_a_full_disk_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    data = tmp_path / place
+    fill_disk(monkeypatch)
+    with (
+        pytest.raises(StoreError, match=rf"cannot use data folder {data}, as its disk is full"),
+        lock_data(data),
+    ):
+        pass
