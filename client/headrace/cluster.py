@@ -1,6 +1,6 @@
-"""A cluster, as a program sees it: jobs go in, results come out.
+"""The cluster as seen by a program that submits jobs and reads their results.
 
-Cluster.submit ─► Job.values ─► (index, value) pairs, as they come or in index order
+Cluster.submit ─► Job.values ─► (index, value) pairs, as they arrive or in index order
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from headrace.embedded import Embedded
     from headrace_wire.engines import EngineChoice
 
-#: Seconds that a notebook waits for what it shows of a cluster.
+#: Seconds that a notebook waits for the data that it shows of a cluster.
 SHOWN_SECONDS = 1.5
 
 P = ParamSpec("P")
@@ -44,26 +44,27 @@ T = TypeVar("T")
 
 
 class Cluster(ClusterBase[Job], SharedFactory):
-    """A coordinator and its workers, at ``host:port``. Closed at the end of a ``with`` block.
+    """A coordinator and its workers, at ``host:port``. It is closed at the end of a ``with`` block.
 
-    Without an address a coordinator and a worker are started for this program on this machine, and
-    end with the cluster, and their jobs too. ``engine`` says what runs the tasks then: ``"pool"``,
-    slots, one for each core, which is the default; ``"dask"`` or ``"ray"``, a cluster of this
-    machine that is started, too; or ``"dask://host:8786"``, ``"ray://host:6379"``, one that is
-    there.
+    Without an address, a coordinator and a worker are started on this machine for this program;
+    they and their jobs end when the cluster is closed. ``engine`` then says what runs the tasks:
+    ``"pool"``, the default, is a pool of slots, one for each core; ``"dask"`` or ``"ray"`` starts a
+    local Dask or Ray cluster; ``"dask://host:8786"`` or ``"ray://host:6379"`` connects to an
+    existing one.
 
-    The key is ``key``, or lies in ``key_file``, or else in ``HEADRACE_KEY_FILE`` or the user's own
-    folder. ``tls`` is how the connection is encrypted: ``"auto"``, as the coordinator does it;
-    ``"on"``, always, or there is none; ``"off"``, never. It is what ``HEADRACE_TLS`` says when not
-    given. The files that ``HEADRACE_TLS_CERT``, ``HEADRACE_TLS_KEY`` and ``HEADRACE_TLS_CA`` name
-    are used.
+    The key is ``key``, or is read from ``key_file``, from ``HEADRACE_KEY_FILE``, or from the user's
+    configuration folder, in this order. ``tls`` says how the connection is encrypted: with
+    ``"auto"`` if the coordinator uses TLS; with ``"on"`` always, so that a connection without TLS
+    is refused; with ``"off"`` never. The default is the value of ``HEADRACE_TLS``. The certificate,
+    its private key, and the certificate authority are read from the files named by
+    ``HEADRACE_TLS_CERT``, ``HEADRACE_TLS_KEY``, and ``HEADRACE_TLS_CA``.
 
-    Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError when nothing answers at
-    the address, or the engine's. Later, a coordinator that goes away is waited for, for
-    ``patience_seconds``: ``on_lost`` is told.
+    Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError if nothing answers at
+    the address of the coordinator or the engine. If the coordinator goes away later, calls wait up
+    to ``patience_seconds`` for it to come back, and ``on_lost`` is called.
     """
 
-    #: What was started in place of a coordinator elsewhere.
+    #: The coordinator and worker that were started for this program, if any.
     _embedded: Embedded | None = None
 
     def __init__(
@@ -92,7 +93,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
 
     @classmethod
     def over(cls, embedded: Embedded) -> Self:
-        """The cluster that somebody has started, and will stop."""
+        """Return a cluster over an embedded one that the caller has started and will stop."""
         cluster = cls.__new__(cls)
         cluster._use(embedded)  # noqa: SLF001 - its own class
         return cluster
@@ -116,7 +117,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
         self._embedded = embedded
 
     def end_with_program(self) -> None:
-        """Stop what was started for this program."""
+        """Stop the coordinator and worker that were started for this program."""
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -129,14 +130,14 @@ class Cluster(ClusterBase[Job], SharedFactory):
         trace: TracebackType | None,
     ) -> None:
         self._say_goodbye()
-        # It may have to say why what was started for this program is no longer there.
+        # If the embedded cluster has ended, this explains why.
         self._stack.__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self._address}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows of it: its workers, and what it has to do, at this moment."""
+        """Return the HTML that a notebook shows: the workers and the jobs at this moment."""
         title = f"cluster at {self._address}"
         try:
             with Limit.after(SHOWN_SECONDS).applied():
@@ -146,8 +147,8 @@ class Cluster(ClusterBase[Job], SharedFactory):
         return draw_overview(title, seen) + draw_workers(workers)
 
     def close(self) -> None:
-        """Close all connections; jobs go on, and shared state stays, unless they are on a cluster
-        that was started for this program, which ends.
+        """Close all connections. Jobs go on and shared objects are kept, unless the cluster was
+        started for this program: then it ends.
         """
         self._say_goodbye()
         self._stack.close()
@@ -159,17 +160,17 @@ class Cluster(ClusterBase[Job], SharedFactory):
         self._engine.close()
 
     def explain_end(self) -> str:
-        """Say why a cluster that was started for a program is no longer there; "" of others."""
+        """Return why a cluster that was started for a program has ended, or "" for others."""
         return self._embedded.explain_end() if self._embedded else ""
 
     @property
     def address(self) -> Address | str:
-        """Where its coordinator is."""
+        """The address of its coordinator."""
         return self._address
 
     @property
     def engine(self) -> Engine:
-        """The two queues, for what has no method here."""
+        """The job queue and the result queue, for calls that have no method here."""
         return self._engine
 
     submit = blocking(AwaitedCluster[Job].submit)
@@ -185,10 +186,11 @@ class Cluster(ClusterBase[Job], SharedFactory):
     def events(
         self, *, follow: bool = False, job: str = "", last: int = 0
     ) -> Iterator[ClusterEvent]:
-        """What happened to jobs and workers, the oldest that the coordinator remembers first.
+        """Iterate over the events of jobs and workers, from the oldest that the coordinator keeps.
 
-        It begins with the newest ``last`` if that is not 0. With ``job``, only what happened to the
-        job of this id. With ``follow`` it goes on with what comes, for ever.
+        If ``last`` is not 0, it begins with the newest ``last`` events. With ``job``, only events
+        of the job with this id are returned. With ``follow`` the iterator does not end: it waits
+        for new events.
         """
         request = EventRequest(job=job, last=last)
         check_fields(request)
@@ -200,7 +202,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
 
     def _open_job(self, status: JobStatus) -> Job:
         job = Job(self._engine, status)
-        # What was started for this program runs nobody else's tasks.
+        # An embedded cluster runs only the tasks of this program.
         job.opens_pickles = self._call_options is not None
         return job
 

@@ -33,8 +33,8 @@ class Executor(BaseExecutor):
     """An executor whose calls run here or on a cluster.
 
     ``Executor()`` and ``Executor(4)`` start a coordinator and a worker on this machine;
-    ``Executor("host:7333")`` uses a cluster that is there. See ``headrace.Pool`` for the other
-    arguments, and for what is raised.
+    ``Executor("host:7333")`` connects to an existing cluster. See ``headrace.Pool`` for the other
+    arguments and the errors raised.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Executor(BaseExecutor):
         name: str = "",
         engine: str | None = None,
     ) -> None:
-        del mp_context, thread_name_prefix  # how calls run is the worker's to decide
+        del mp_context, thread_name_prefix  # the worker decides how calls run
         self._session = CallSession(
             read_place(max_workers, "max_workers", "max_workers must be greater than 0"),
             key_file,
@@ -69,7 +69,7 @@ class Executor(BaseExecutor):
                 name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
             ),
         )
-        #: What programs look at although it is not documented.
+        #: Not documented in the standard library, but programs read it.
         self._max_workers = self._session.processes
         self._ownership = Ownership("executor")
         self._lock = make_lock()
@@ -84,7 +84,7 @@ class Executor(BaseExecutor):
         end_with_program(self, partial(_let_go, self._backlog, self._session))
 
     def end_with_program(self) -> None:
-        """Wait for the calls that are on their way, as the standard library's executors do."""
+        """Wait for the calls that have not ended, as the standard library's executors do."""
         self.shutdown()
 
     @overload
@@ -94,11 +94,11 @@ class Executor(BaseExecutor):
     def submit(self, fn: str, /, *args: Any, **kwargs: Any) -> CallFuture[Any]: ...
 
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> CallFuture[Any]:
-        """Make a call of a function, or of one by its name ``module:function``.
+        """Submit a call of a function, given itself or by its name ``module:function``.
 
-        Raises RuntimeError after ``shutdown``, ExecutorBrokenError, NotAllowedError for a key whose
-        role submits nothing, UsageError for a function that cannot travel, TypeError and ValueError
-        for arguments.
+        Raises RuntimeError after ``shutdown``, ExecutorBrokenError, NotAllowedError if the role of
+        the key may not submit jobs, UsageError for a function that cannot be sent, and TypeError or
+        ValueError for arguments that cannot be sent.
         """
         self._ownership.require()
         if self._shut_down:
@@ -118,19 +118,20 @@ class Executor(BaseExecutor):
         timeout: float | None = None,
         chunksize: int = 1,
     ) -> Iterator[T]:
-        """See ``concurrent.futures.Executor.map``; how calls travel together is chosen here.
+        """See ``concurrent.futures.Executor.map``; calls are grouped automatically.
 
         ``chunksize`` is checked and has no effect. The iterator raises TimeoutError ``timeout``
-        seconds after this call, the exception of a call in its place, which is the last then, and
-        what ``submit`` does.
+        seconds after this call; the exception of a call in place of its result, after which it
+        ends; and the errors of ``submit``.
         """
         read_count(chunksize, "chunksize", "chunksize must be >= 1.")
         return super().map(fn, *iterables, timeout=read_timeout(timeout))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; see ``concurrent.futures.Executor.shutdown``.
+        """Accept no more calls; see ``concurrent.futures.Executor.shutdown``.
 
-        Without ``wait`` a thread waits for the calls that are on their way, and then frees all.
+        Without ``wait``, a thread waits for the calls that have not ended, and then frees the
+        resources.
         """
         if not self._ownership.is_here:
             return  # they are the parent's
@@ -155,9 +156,10 @@ class Executor(BaseExecutor):
 
 
 def _let_go(backlog: Backlog, session: CallSession) -> None:
-    """Free what an executor has that nobody holds any more, after the calls that it was given.
+    """Free the resources of an executor that was garbage-collected, after its calls have ended.
 
-    Objects are let go anywhere, under any lock: what may wait for one is left to a thread.
+    An object may be collected anywhere and while any lock is held, so whatever may wait for a lock
+    is done in a thread.
     """
     if backlog.is_idle:
         session.close()

@@ -39,7 +39,8 @@ from headrace_wire.encryption import Encryption
 from headrace_wire.locks import make_lock
 from headrace_wire.messages.failures import TaskFailure
 
-#: Seconds for which results of ``map`` may be gathered where they are kept: it needs them all.
+#: Seconds for which the coordinator may hold results of ``map`` back to send more of them at once:
+#: ``map`` returns only when it has all of them.
 MAP_GATHER_SECONDS = 0.25
 
 #: What a pool is doing: taking calls, finishing them, or nothing any more.
@@ -50,24 +51,27 @@ class Pool:
     """A pool of worker processes, here or on a cluster.
 
     ``Pool()`` and ``Pool(4)`` start a coordinator and a worker on this machine;
-    ``Pool("host:7333")`` uses a cluster that is there, with the key in ``key_file``, or else in
-    ``HEADRACE_KEY_FILE`` or the user's own folder; ``tls`` is how the connection is encrypted, see
-    ``Cluster``. The other arguments are those of ``multiprocessing.Pool``; on a cluster
-    ``maxtasksperchild`` is the workers' own to decide.
+    ``Pool("host:7333")`` connects to an existing cluster. The key is read from ``key_file``, from
+    ``HEADRACE_KEY_FILE``, or from the user's configuration folder, in this order. ``tls`` says how
+    the connection is encrypted; see ``Cluster``. The other arguments are those of
+    ``multiprocessing.Pool``; ``maxtasksperchild`` is ignored on a cluster, where each worker has
+    its own setting.
 
-    ``serializer`` is how functions and values travel: ``"msgpack"``, by name and as plain data, is
-    what a cluster takes; ``"cloudpickle"``, anything at all, is the rule here, and on a cluster
-    needs workers started with ``--allow-pickle``: what those return is unpickled here, so that they
-    could run any code in this program. ``task_timeout`` is the time limit of each call in seconds;
-    ``retries`` how often one that failed is tried again. ``engine`` is what runs the calls of a
-    pool that is started here, in place of processes of its own: ``"dask"`` or ``"ray"`` starts a
-    Dask or Ray cluster of this machine, ``"dask://host:8786"`` and ``"ray://host:6379"`` use the
-    one that is there, and of either the pool uses at most as many processes as it is told.
+    ``serializer`` says how functions and values are sent. ``"msgpack"`` sends functions by name and
+    values as plain data, and is the default on a cluster. ``"cloudpickle"`` sends any function and
+    any value, and is the default on this machine. On a cluster it requires workers that were
+    started with ``--allow-pickle``; their results are unpickled here, so these workers could run
+    any code in this program. ``task_timeout`` is the time limit of each call in seconds, and
+    ``retries`` is the number of times that a failed call is tried again. ``engine`` is what runs
+    the calls of a pool on this machine instead of its own processes: ``"dask"`` or ``"ray"`` starts
+    a local Dask or Ray cluster, and ``"dask://host:8786"`` or ``"ray://host:6379"`` connects to an
+    existing one. The pool uses at most ``processes`` of its processes.
 
-    Raises UsageError for what an engine cannot do, UnreachableError and KeyRefusedError.
+    Raises UsageError for arguments that an engine does not support, UnreachableError, and
+    KeyRefusedError.
     """
 
-    #: Until there is something to end.
+    #: The state of a pool whose constructor has failed: there is nothing to stop.
     _state = TERMINATE
 
     def __init__(
@@ -87,7 +91,7 @@ class Pool:
         name: str = "",
         engine: str | None = None,
     ) -> None:
-        del context  # how processes start is the worker's to decide
+        del context  # the worker decides how its processes are started
         self._session = CallSession(
             read_place(processes, "processes", "Number of processes must be at least 1"),
             key_file,
@@ -104,13 +108,13 @@ class Pool:
         self._lock = make_lock()
         self._calls: Calls | None = None
         self._windows: weakref.WeakSet[Window] = weakref.WeakSet()
-        #: What programs look at although it is not documented.
+        #: Not documented in the standard library, but programs read it.
         self._processes = self._session.processes
         self._state = RUN
         end_with_program(self, self._session.abandon)
 
     def end_with_program(self) -> None:
-        """Stop at once: whoever wanted the results is gone."""
+        """Stop at once: nobody will read the results."""
         self.terminate()
 
     def __del__(self) -> None:
@@ -132,7 +136,7 @@ class Pool:
 
     @property
     def cluster(self) -> Cluster:
-        """The cluster that runs the calls: for shared state, and a look at its workers."""
+        """The cluster that runs the calls, for its shared objects and the list of its workers."""
         return self._session.cluster
 
     def __enter__(self) -> Self:
@@ -148,17 +152,17 @@ class Pool:
         self.terminate()
 
     def __reduce__(self) -> Any:
-        # As multiprocessing has it.
+        # The same error as that of multiprocessing.
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
     def apply(
         self, func: Function, args: Sequence[Any] = (), kwds: dict[str, Any] | None = None
     ) -> Any:
-        """Call ``func(*args, **kwds)`` and wait for its result.
+        """Call ``func(*args, **kwds)``, wait for its result, and return it.
 
-        Raises what the function raised, with the traceback of the worker as its cause;
-        TaskFailedError where the call was lost, killed, or ran longer than ``task_timeout``; and
-        what ``apply_async`` does.
+        Raises the exception that the function raised, with the worker's traceback as its cause;
+        TaskFailedError if the call was lost, was killed, or ran longer than ``task_timeout``; and
+        the errors of ``apply_async``.
         """
         self._require_running()
         return self._open_calls().apply(func, args, kwds or {})
@@ -171,12 +175,12 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> AsyncResult[Any]:
-        """``apply`` without waiting.
+        """Do what ``apply`` does, but return an AsyncResult without waiting.
 
-        ``callback`` is called with the result, or ``error_callback`` with the exception, in a
-        thread that receives for all calls of the pool: neither may take long. Raises ValueError
-        when the pool is closed or terminated, UsageError for a function that cannot travel, and
-        TypeError and ValueError for arguments that cannot.
+        ``callback`` is called with the result, or ``error_callback`` with the exception. Both are
+        called in the thread that receives the results of all calls of the pool, so they should
+        return quickly. Raises ValueError if the pool is closed or terminated, UsageError for a
+        function that cannot be sent, and TypeError or ValueError for arguments that cannot be sent.
         """
         self._require_running()
         result: AsyncResult[Any] = AsyncResult(callback, error_callback, self)
@@ -186,12 +190,12 @@ class Pool:
     def map(
         self, func: Function, iterable: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
-        """Call ``func(item)`` for each item; returns a list of the results in their order.
+        """Call ``func(item)`` for each item, and return a list of the results in order.
 
-        When all calls are over it raises the exception of the first item whose call raised one.
-        ``chunksize`` is how many calls in a row share one copy of a function that travels by value;
-        by default there are four such chunks for each process. Raises ValueError for one below 1,
-        and what ``apply`` does.
+        If calls raised exceptions, that of the first such item is raised after all calls have
+        ended. ``chunksize`` is the number of consecutive calls that share one copy of a function
+        that is sent by value; the default makes four such chunks for each process. Raises
+        ValueError if it is below 1, and the errors of ``apply``.
         """
         return self.map_async(func, iterable, chunksize).get()
 
@@ -203,7 +207,7 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> MapResult[Any]:
-        """``map`` without waiting, once all of the iterable has been read.
+        """Do what ``map`` does, but return a MapResult as soon as the iterable has been read.
 
         ``callback`` is called once, with the list, or ``error_callback`` with the exception.
         """
@@ -212,7 +216,7 @@ class Pool:
     def starmap(
         self, func: Function, iterable: Iterable[Iterable[Any]], chunksize: int | None = None
     ) -> list[Any]:
-        """Call ``func(*item)`` for each item; otherwise ``map``."""
+        """Call ``func(*item)`` for each item; otherwise the same as ``map``."""
         return self.starmap_async(func, iterable, chunksize).get()
 
     def starmap_async(
@@ -223,19 +227,18 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> MapResult[Any]:
-        """``starmap`` without waiting."""
+        """Do what ``starmap`` does, but return a MapResult as ``map_async`` does."""
         tuples = (tuple(args) for args in iterable)
         return self._map("starmap", func, tuples, chunksize, callback, error_callback)
 
     def imap(
         self, func: Function, iterable: Iterable[Any], chunksize: int = 1
     ) -> OrderedIterator[Any]:
-        """Call ``func(item)`` for each item of what may be endless; iterates over the results in
-        their order.
+        """Call ``func(item)`` for each item, and return an iterator over the results in order.
 
-        The iterable is read, in a thread, only a limited distance ahead of whoever takes the
-        results. The iterator raises the exception of a call in its place, and can be read on
-        behind it; one that the iterable itself raises is the last.
+        The iterable may be endless: a thread reads it, only a limited number of items ahead of the
+        results that have been taken. An exception of a call is raised in place of its result, and
+        the iterator can be used further. An exception of the iterable itself ends the iterator.
         """
         window = Window()
         iterator: OrderedIterator[Any] = OrderedIterator(window.leave, self)
@@ -245,14 +248,14 @@ class Pool:
     def imap_unordered(
         self, func: Function, iterable: Iterable[Any], chunksize: int = 1
     ) -> UnorderedIterator[Any]:
-        """``imap`` with results and exceptions in the order in which they come."""
+        """Do what ``imap`` does, with results and exceptions in the order in which they arrive."""
         window = Window()
         iterator: UnorderedIterator[Any] = UnorderedIterator(window.leave, self)
         self._imap(func, iterable, chunksize, iterator, window)
         return iterator
 
     def close(self) -> None:
-        """Take no more calls; those that were made go on. It may be called again."""
+        """Accept no more calls; calls that were made go on. It may be called more than once."""
         with self._lock:
             if self._state == RUN:
                 self._state = CLOSE
@@ -260,9 +263,10 @@ class Pool:
             self._calls.stream.close()
 
     def terminate(self) -> None:
-        """Stop at once: calls that are not over are cancelled, and raise JobStateError.
+        """Stop at once. Calls that have not ended are cancelled, and their results raise
+        JobStateError.
 
-        The end of a ``with`` block does that, too. It may be called again.
+        It is called at the end of a ``with`` block, and may be called more than once.
         """
         self._state = TERMINATE
         self._session.abandon()
@@ -270,13 +274,13 @@ class Pool:
     def join(self) -> None:
         """Wait for all calls to end, after ``close`` or ``terminate``.
 
-        Raises ValueError when the pool still takes calls, and RuntimeError in a callback of one.
+        Raises ValueError if the pool still accepts calls, and RuntimeError in a callback of a call.
         """
         self._session.ownership.require()
         if self._state == RUN:
             raise ValueError("Pool is still running")
         for window in list(self._windows):
-            window.lift()  # as in the library, they end whether or not anybody takes the results
+            window.lift()  # as in multiprocessing, they end even if nobody reads the results
         self._session.join()
 
     def _require_running(self) -> None:
@@ -360,9 +364,9 @@ class Pool:
     def _make_takers(
         self, func: Function, take: Callable[[int, Sequence[Outcome]], None]
     ) -> tuple[Callable[[int, Sequence[bytes]], None], Callable[[Sequence[TaskFailure]], None]]:
-        """Make what a stream tells of values and of failures: they are opened, and taken in.
+        """Make the two callbacks that decode the values and the failures of a stream.
 
-        It does not keep the pool alive.
+        They hold no reference to the pool.
         """
         serializer, label = self._session.options.serializer, label_function(func)
 
