@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from headrace_wire.round_trip import RoundTrip
 
 #: Calls that may be under way at most.
-MOST_CALLS = 8
+MOST_CALLS = 12
 
 #: An answer is soon that takes no more round trips than this, and these seconds.
 SOON_ROUND_TRIPS = 3.0

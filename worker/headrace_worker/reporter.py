@@ -63,7 +63,7 @@ REPORT_SECONDS = 0.01
 URGENT_BYTES = 256 << 10
 
 #: While others are under way a report is sent when there are so many bytes for each of those, or
-#: when this share of a round trip has passed since the last one was sent.
+#: enough for a whole report, or when this share of a round trip has passed since the last was sent.
 SHARE_BYTES = 512 << 10
 SOONEST_SHARE = 4
 
@@ -222,7 +222,7 @@ class Reporter:
         if others:
             # The more are on their way, the more has to be there for another one; or it is time.
             due = self._sent_seconds + self.window.round_trip.seconds / SOONEST_SHARE
-            is_worth_it = self._unsent_bytes >= others * SHARE_BYTES
+            is_worth_it = self._unsent_bytes >= min(others * SHARE_BYTES, MAX_REPORT_BYTES)
             return 0.0 if is_worth_it else max(due, self._next_seconds)
         urgent = not self._more or self.pending_bytes >= URGENT_BYTES
         return 0.0 if urgent else self._next_seconds
