@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 from msgspec import Meta
 
 from headrace.cli.outputs import explain_unwritable_file
@@ -53,6 +54,9 @@ EPOCH_YEAR = 1970
 
 #: Words for a limit that is found out, and for none.
 AUTO, NONE = "auto", "none"
+
+#: Where a value comes from that somebody wrote. A variable that is empty counts as none.
+WRITTEN = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 
 #: What people also call the format of lines of text.
 TEXT_ALIASES = {"txt": "text"}
@@ -259,6 +263,7 @@ class NameKind(BoundedKind):
     name = "TEXT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        _refuse_empty(self, value, param, ctx)
         return cast("str", self.check(value, value, param, ctx))
 
 
@@ -287,7 +292,7 @@ class AnyFormatKind(ValueKind):
     name = "FORMAT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        del param, ctx
+        _refuse_empty(self, value, param, ctx)
         word = read_format(str(value))
         return TEXT_ALIASES.get(word, word)
 
@@ -298,6 +303,7 @@ class IdentifierKind(ValueKind):
     name = "NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        _refuse_empty(self, value, param, ctx)
         try:
             return str(check_value(OptionalIdentifier, value, "a service's name"))
         except ValueError as error:
@@ -337,6 +343,18 @@ class CountKind(click.IntRange):
             self.fail(str(error), param, ctx)
         number: int = super().convert(value, param, ctx)
         return number
+
+
+def _refuse_empty(
+    kind: ValueKind, value: Any, param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    """Refuse an empty value that was written, as by a variable of the shell that is not set.
+
+    A default may be empty.
+    """
+    is_written = ctx and param and ctx.get_parameter_source(param.name or "") in WRITTEN
+    if is_written and not str(value).strip():
+        kind.fail("the value is empty: leave the option out instead", param, ctx)
 
 
 def read_duration(text: str) -> float | None:

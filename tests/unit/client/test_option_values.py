@@ -37,9 +37,14 @@ from support.said import say
 NONSENSE = ["", " ", "-1", "-1s", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 20 + "d", "0x10",
             "1\n2", "\x1b[2J"]  # fmt: skip
 
-COORDINATOR = [("--lease", ["0", "0s", "1ms"]), ("--result-ttl", ["0"]), ("--spool-limit", ["0"]),
-               ("--shared-limit", ["0"])]  # fmt: skip
-WORKER = [("--drain", []), ("--give-up", []), ("--max-tasks", ["0"]), ("--max-rss", ["0"])]
+#: Options, and what else makes no sense for each.
+Options = dict[str, list[str]]
+
+COORDINATOR: Options = {
+    "--lease": ["0", "0s", "1ms"], "--result-ttl": ["0"], "--spool-limit": ["0"],
+    "--shared-limit": ["0"],
+}  # fmt: skip
+WORKER: Options = {"--drain": [], "--give-up": [], "--max-tasks": ["0"], "--max-rss": ["0"]}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,7 @@ WORKER = [("--drain", []), ("--give-up", []), ("--max-tasks", ["0"]), ("--max-rs
     [
         pytest.param(command, option, value, id=f"{option} {ascii(value)[:20]}")
         for command, options in ((coordinator, COORDINATOR), (worker, WORKER))
-        for option, own in options
+        for option, own in options.items()
         for value in [*NONSENSE, *own]
     ],
 )
@@ -257,6 +262,34 @@ def test_an_empty_address_is_refused_and_an_empty_variable_counts_as_none(
     monkeypatch.setenv(f"HEADRACE_{option[2:].upper()}", "")
     given = command.make_context("headrace", []).params[option[2:]]
     assert given.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(
+    ("command", "words", "option"),
+    [
+        (worker, [], "--name"),
+        (make_map_command(embedded=True), ["m:f", "-"], "--name"),
+        (make_map_command(embedded=False), ["m:f", "-"], "--name"),
+        (jobs, [], "--service"),
+        (jobs, [], "--text"),
+        (jobs, [], "--by"),
+        (results, ["job"], "--format"),
+    ],
+    ids=str,
+)
+def test_an_empty_name_is_refused_and_an_empty_variable_counts_as_none(
+    command: click.Command,
+    words: list[str],
+    option: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(click.UsageError, match="is empty: leave the option out") as refusal:
+        command.make_context("headrace", [option, value, *words])
+    assert refusal.value.exit_code == 2
+    monkeypatch.setenv(f"HEADRACE_{option[2:].upper()}", "")
+    command.make_context("headrace", [*words])
 
 
 @pytest.mark.parametrize("word", ["jpg", "JPEG", "Jpg", ".jpg"])
