@@ -37,7 +37,7 @@ def _try_name(place: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:  # such as a name that is too long
-        return _explain(error, place)
+        return _lower(explain_error(error, place, WRITE))
     return ""
 
 
@@ -47,9 +47,10 @@ def _try_folder(folder: Path) -> str:
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:
-        return _explain(error, folder)
+        # The system speaks of the temporary file, and not of one that may be there.
+        why = error.strerror or str(error)
+        return explain_denied(folder, WRITE) or f"no file can be made in {folder} ({_lower(why)})"
 
 
-def _explain(error: OSError, path: Path) -> str:
-    reason = explain_error(error, path, WRITE)
+def _lower(reason: str) -> str:
     return reason[:1].lower() + reason[1:]
