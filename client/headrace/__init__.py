@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from headrace_wire.version import VERSION
 
+#: As in ``typing``, which takes longer to load than all else that is here: until the command line
+#: has begun, Ctrl-C would show a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from multiprocessing import TimeoutError  # noqa: A004 - as multiprocessing has it
+    from typing import Any
 
     from headrace.aio import AsyncCluster
     from headrace.backlog import ExecutorBrokenError
