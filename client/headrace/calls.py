@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from headrace.outcomes import Outcome, call_safely
-from headrace.stream import Stream
+from headrace.stream import Stream, refuse_large
 from headrace_services.calls import CallOptions, open_result, rebuild_failure
 from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
@@ -112,9 +112,11 @@ class Calls:
     def seal(self, function: Function, args: Sequence[Any], kwds: dict[str, Any]) -> bytes:
         """Encode a call.
 
-        Raises UsageError for a function that cannot, TypeError and ValueError for arguments.
+        Raises UsageError for a function that cannot and for arguments that are too large, TypeError
+        and ValueError for other arguments that cannot.
         """
         frame = self._options.seal_call(tuple(args), kwds)
+        refuse_large(frame)  # before it is copied
         parts = [self._options.seal_function(function), frame, label_function(function)]
         if find_tracer() is None:
             return pack(parts)

@@ -45,6 +45,15 @@ log = logging.getLogger(__name__)
 MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
 
 
+def refuse_large(item: bytes) -> None:
+    """Raise UsageError for an input, or a part of one, that is too large to travel."""
+    if len(item) > MAX_ITEM_BYTES:
+        raise UsageError(
+            f"what one call is given is too large to travel: {len(item)} bytes, of "
+            f"{MAX_ITEM_BYTES} at most; send less at a time, or a path"
+        )
+
+
 class Stream:
     """Calls of one service's operation, put one by one. Thread safe.
 
@@ -219,11 +228,7 @@ class Stream:
 
     def _add(self, items: Sequence[bytes], *, attended: bool) -> int:
         for item in items:
-            if len(item) > MAX_ITEM_BYTES:
-                raise UsageError(
-                    f"what one call is given is too large to travel: {len(item)} bytes, of "
-                    f"{MAX_ITEM_BYTES} at most; send less at a time, or a path"
-                )
+            refuse_large(item)
         with self._lifetime.lock:
             if self._broken:
                 raise self._broken

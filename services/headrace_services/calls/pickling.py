@@ -22,6 +22,7 @@ from typing import Any, cast
 from headrace_services.calls import main_module
 from headrace_services.calls.main_names import MainNames
 from headrace_wire.errors import UsageError
+from headrace_wire.framing import MAX_FRAME_BYTES
 
 #: The names under which a program's main module is known, in the program and in slots.
 _MAIN_NAMES = frozenset({"__main__", "__mp_main__"})
@@ -81,7 +82,9 @@ def _write(value: object, write: Callable[..., bytes]) -> bytes:
         return True  # it stays in the pickle
 
     packed = write(value, pickle.HIGHEST_PROTOCOL, buffer_callback=look)
-    return write(value, _COPYING_PROTOCOL) if read_only else packed
+    if not read_only or len(packed) > MAX_FRAME_BYTES:  # it is too large to travel, and is refused
+        return packed
+    return write(value, _COPYING_PROTOCOL)
 
 
 def _write_sharing(value: object, protocol: int, buffer_callback: _Look | None = None) -> bytes:

@@ -7,15 +7,17 @@ import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from headrace import stream
 from headrace.calls import Attended, Calls, open_failure, open_outcomes
 from headrace.outcomes import Outcome
 from headrace.stream import Stream
-from headrace_services.calls import CallOptions
+from headrace_services.calls import CallOptions, pickling
 from headrace_services.calls.transport import Serializer
 from headrace_services.calls.values import pack_value
-from headrace_wire.errors import HeadraceError, TaskFailedError
+from headrace_wire.errors import HeadraceError, TaskFailedError, UsageError
 from headrace_wire.messages.failures import ERROR, TaskFailure
 
 
@@ -172,3 +174,31 @@ def test_a_failure_that_cannot_be_rebuilt_says_what_it_was(monkeypatch: pytest.M
         busy_seconds=0.0,
     )  # fmt: skip
     assert "task 7: m.Odd: it broke" in str(open_failure(failure, "cloudpickle"))
+
+
+def test_arguments_that_are_too_large_are_refused_before_they_are_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls, _ = make_calls("cloudpickle")
+    monkeypatch.setattr(stream, "MAX_ITEM_BYTES", 1000)
+    monkeypatch.setattr("headrace.calls.pack", None)
+    with pytest.raises(UsageError, match=r"is too large to travel: 1[0-9]{3} bytes, of 1000 at m"):
+        calls.apply(len, (bytes(1000),), {})
+
+
+@pytest.mark.parametrize(("most", "times"), [(1000, 1), (5000, 2)])
+def test_what_is_too_large_is_pickled_once(
+    monkeypatch: pytest.MonkeyPatch, most: int, times: int
+) -> None:
+    pickled: list[object] = []
+
+    class Noted:
+        def __reduce__(self) -> Any:
+            pickled.append(self)
+            return (int, ())
+
+    array = np.zeros(2000, "u1")
+    array.flags.writeable = False
+    monkeypatch.setattr(pickling, "MAX_FRAME_BYTES", most)
+    assert len(pickling.dump((Noted(), array))) > 2000
+    assert len(pickled) == times
