@@ -75,6 +75,7 @@ class CallSession:
         #: How many calls run at once; on a cluster, where nobody knows, as many as on this machine.
         self.processes = place if isinstance(place, int) else count_usable_cores().count
         self._address = address
+        self._place = address or chosen.title
         self.ownership = Ownership("pool")
         self._submit_options = submit_options
         self._streams: set[Stream] = set()
@@ -105,7 +106,8 @@ class CallSession:
             operation,
             left,
             options=self._submit_options,
-            on_silence=self._say_why if self._address else None,
+            # The embedded worker of a pool is on its way, and its slots stay.
+            on_silence=self._say_why if self._address or not self._is_pool else None,
             explain=None if self._address else self._explain,
             on_end=drop,
             **told,
@@ -175,4 +177,4 @@ class CallSession:
         """Tell why no outcome comes, once for each reason."""
         if why not in self._told:
             self._told.add(why)
-            log.warning("headrace: calls to %s are waiting: %s", self._address, why)
+            log.warning("headrace: calls to %s are waiting: %s", self._place, why)

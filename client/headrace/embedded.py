@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -51,6 +52,8 @@ from headrace_worker.engines.registry import read_most_slots, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program, list_safe_flags
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
+
+log = logging.getLogger(__name__)
 
 #: Seconds that a child has to end in when it is told to.
 STOP_SECONDS = 10.0
@@ -192,11 +195,23 @@ def open_embedded(
                 # Where it ends instead, so does the coordinator.
                 await_workers(opened.jobs, opened.jobs.workers)
                 is_open = True
+            _warn_of_pickles(engine)
             yield Embedded(address, opened, explain_end, kill_frozen)
         except UnreachableError:
             if is_open:
                 raise EmbeddedClusterError(explain_end()) from None
             raise _find_kind(first)(explain_end("")) from None
+
+
+def _warn_of_pickles(engine: EngineChoice) -> None:
+    """Say what others can do where tasks run on a cluster that is not started for this program."""
+    if engine.address:
+        log.warning(
+            "headrace: tasks run on %s at %s, whose processes send each other pickles: whoever can "
+            "connect to them can run anything there, and read what tasks are given",
+            engine.title,
+            engine.address,
+        )
 
 
 def _find_kind(first: Future[tuple[str, int]]) -> type[HeadraceError]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
 from headrace_wire.engines import EngineChoice, parse_engine
 from headrace_wire.errors import UsageError
-
-log = logging.getLogger(__name__)
 
 
 def choose_engine(
@@ -27,11 +23,4 @@ def choose_engine(
             f"one at {address} its workers decide, with --engine"
         )
     chosen.require(limit=limit, recycling=recycling)
-    if chosen.address:
-        log.warning(
-            "headrace: tasks run on %s at %s, whose processes send each other pickles: whoever can "
-            "connect to them can run anything there, and read what tasks are given",
-            chosen.title,
-            chosen.address,
-        )
     return chosen

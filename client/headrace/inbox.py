@@ -52,7 +52,8 @@ class Inbox:
         self._job = job
         self._gather_seconds = gather_seconds
         self._on_silence = on_silence
-        self._silent = on_silence is not None
+        #: Seconds without an outcome after which it is asked why; more and more of them.
+        self._patience = SILENCE_SECONDS
         self._lanes = Lanes(engine.jobs.info)
         self._lock = make_lock()
         #: Two cursors, and what is to be acknowledged.
@@ -70,8 +71,8 @@ class Inbox:
         False. Both are then called in one thread, which no signal interrupts.
         """
         cursor, failure_cursor, delivered = self._place
-        if self._silent:
-            wait_seconds = min(wait_seconds, SILENCE_SECONDS)
+        if self._on_silence:
+            wait_seconds = min(wait_seconds, self._patience)
         request = CollectRequest(
             job=self._job,
             cursor=cursor,
@@ -94,9 +95,10 @@ class Inbox:
             self.untold.append(collected)
         if collected.pieces:
             self._plan(collected.pieces)
-        self._silent = self._silent and not (spans or collected.failures)
-        if wait_seconds and self._on_silence and not (spans or collected.failures):
-            self._silent = False  # from now on it is looked as seldom as there is nothing
+        if spans or collected.failures:
+            self._patience = SILENCE_SECONDS
+        elif wait_seconds and self._on_silence:
+            self._patience *= 2
             if why := self._jobs.status(self._job).waiting_for:
                 self._on_silence(why)
 

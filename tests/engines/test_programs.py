@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import Shell, Site
+from support.commands import Process, Shell, Site, wait_until
 from support.dask_cluster import DaskCluster
 from support.engine_code import require_library
 
@@ -126,3 +126,65 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, words: list[str], code: int,
     done = Shell(tmp_path).run("run", "primes", "count", "0", "100", *words)
     assert done.code == code
     assert why in done.err
+    assert "send each other pickles" not in done.err
+
+
+def start_scheduler(folder: Path, shell: Shell, workers: int) -> DaskCluster:
+    require_library("dask")
+    (folder / "dask").mkdir()
+    cluster = DaskCluster(folder / "dask", shell.environment)
+    cluster.start_scheduler()
+    if workers:
+        cluster.add_worker("--nworkers", str(workers))
+        wait_until(lambda: cluster.count_processes() == workers)
+    return cluster
+
+
+def test_run_on_a_cluster_without_processes_says_what_it_waits_for(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    cluster = start_scheduler(tmp_path, shell, 0)
+    try:
+        engine = f"dask://{cluster.address}"
+        run = Process(shell, "run", "primes", "count", "0", "1e7", "--engine", engine)
+        run.wait_for("send each other pickles")
+        told = run.wait_for("headrace: waiting: ")
+        assert f"{cluster.title} has no workers: start some" in told
+        cluster.add_worker()
+        assert run.wait() == 0
+    finally:
+        cluster.stop()
+
+
+WAITING_PROGRAM = """
+import sys
+import time
+
+from headrace import Pool
+
+if __name__ == "__main__":
+    with Pool(engine=sys.argv[1]) as pool:
+        for _ in pool.imap_unordered(time.sleep, [0.2] * 1000, chunksize=1):
+            print("one is done", flush=True)
+"""
+
+
+def test_a_pool_says_that_its_cluster_has_gone(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    cluster = start_scheduler(tmp_path, shell, 1)
+    program = tmp_path / "program.py"
+    program.write_text(WAITING_PROGRAM)
+    try:
+        words = [sys.executable, str(program), f"dask://{cluster.address}"]
+        said, errors = tmp_path / "said", tmp_path / "errors"
+        with said.open("wb") as stdout, errors.open("wb") as stderr:
+            run = subprocess.Popen(words, stdout=stdout, stderr=stderr, env=shell.environment)
+        try:
+            wait_until(lambda: "one is done" in said.read_text())
+            cluster.processes[0].kill()
+            wait_until(lambda: "are waiting: " in errors.read_text())
+        finally:
+            run.kill()
+            run.wait()
+        assert f"{cluster.title} does not answer: start it again" in errors.read_text()
+    finally:
+        cluster.stop()

@@ -19,6 +19,7 @@ class ThreadGrid:
 
     title = "a stand-in"
     is_own = True
+    shortage = ""
 
     def __init__(self, slots: int, trouble: Sequence[Exception] = ()) -> None:
         self.slots = slots

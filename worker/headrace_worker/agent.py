@@ -241,7 +241,7 @@ class Agent:
                 await self._report_unreported(group)
                 leases = self._begin(group, "leaser", leaser.run())
                 fetches = self._begin(group, "fetcher of data", intake.fetch())
-                slots = self._begin(group, "follower of slots", self._follow_slots(pool))
+                slots = self._begin(group, "follower of slots", self._follow_slots())
                 await feeder.feed()
                 leases.cancel()
                 in_time = await feeder.drain(settings.drain_seconds)
@@ -263,14 +263,18 @@ class Agent:
         assert self._launcher is not None, "a pool needs a launcher"
         return Pool(self._info.slots, self._launcher, self._make_slot_settings())
 
-    async def _follow_slots(self, engine: Engine) -> None:
-        """Tell the coordinator when there are more slots, or fewer."""
+    async def _follow_slots(self) -> None:
+        """Tell the coordinator when there are more slots, or fewer, and why there are none."""
         while True:
             await self._slots_news.wait()
             self._slots_news.clear()
-            if engine.slots != self._info.slots:
-                log.info("worker %s: %s", self._info.name, count(engine.slots, "slot"))
-                self._info = replace(self._info, slots=engine.slots)
+            assert self._grid, "the slots of a pool stay"
+            from headrace_worker.engines.opening import tell_slots  # noqa: PLC0415 - few workers
+
+            told = tell_slots(self._grid, self._settings, self._info)
+            if told != self._info:
+                log.info("worker %s: %s", told.name, count(told.slots, "slot"))
+                self._info = told
                 await self._register(self._fetches)
 
     def _make_slot_settings(self) -> SlotSettings:

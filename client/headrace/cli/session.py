@@ -97,6 +97,8 @@ def carry_out(
             started=started,
             embedded=options.connection is None,
             drop=True,
+            # That of another engine is there before the job is.
+            is_worker_coming=options.connection is None and options.engine == POOL,
             log_of=cluster.engine if options.logs else None,
         )
     click.get_current_context().exit(code)
@@ -112,12 +114,14 @@ def deliver(
     started: float | None,
     embedded: bool,
     drop: bool,
+    is_worker_coming: bool = False,
     log_of: Engine | None = None,
 ) -> int:
     """Wait for a job's values, put them together and say how it went. Returns the exit code.
 
     ``started`` is the monotonic time from which wall time counts, None for the job's own.
     ``drop`` tells the coordinator to drop the results once they are written, if all succeeded.
+    Unless ``is_worker_coming`` by itself, it is told what the job waits for.
     The job's log is shown meanwhile if the engine is given that has it.
     """
     received, taken = Received(), _Taken()
@@ -126,7 +130,14 @@ def deliver(
         target = shown.aim(job.status.service, target)
     try:
         gathered = _gather(
-            job, target, progress, wait_seconds, received, taken, embedded=embedded, log_of=log_of
+            job,
+            target,
+            progress,
+            wait_seconds,
+            received,
+            taken,
+            is_worker_coming=is_worker_coming,
+            log_of=log_of,
         )
         progress.close()
         gathered = _put_out(job, target, gathered, shown)
@@ -227,7 +238,7 @@ def _gather(
     received: Received,
     taken: _Taken,
     *,
-    embedded: bool,
+    is_worker_coming: bool,
     log_of: Engine | None,
 ) -> Gathered:
     status = job.status
@@ -235,8 +246,9 @@ def _gather(
     progress.begin(describe_work(status), status.tasks)
 
     def show(latest: JobStatus) -> None:
-        # An embedded worker is on its way: nobody has to start one.
-        progress.update(latest.done + latest.failed, "" if embedded else latest.waiting_for)
+        # A worker that is on its way needs nobody to start one.
+        waiting_for = "" if is_worker_coming else latest.waiting_for
+        progress.update(latest.done + latest.failed, waiting_for)
 
     values = job.values(
         ordered=service.is_ordered(status.operation),

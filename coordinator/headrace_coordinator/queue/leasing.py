@@ -68,7 +68,10 @@ class Leasing:
             self._state.add_member(member)
             self._state.emit(events.WorkerJoined(info.name, info.slots))
         member.heard = now.monotonic
-        self._state.resize(member, info.slots)
+        self._state.resize(member, info.slots, info.slots_limit)
+        if not info.slots:  # whoever waits for what it holds is told so
+            for job in dict.fromkeys(lease.job for lease in member.leases.values()):
+                self._state.emit(events.WorkHeld(job, ""))
         held = tuple(held)
         self._state.recall(held, info.id, key)
         for run in held:

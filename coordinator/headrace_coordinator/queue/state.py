@@ -158,10 +158,10 @@ class QueueState(Struct):
         self.members_by_key[member.key] += 1
         self.slots += member.info.slots
 
-    def resize(self, member: Member, slots: int) -> None:
-        """Note how many slots a worker has now, such as one whose engine has grown."""
+    def resize(self, member: Member, slots: int, limit: str) -> None:
+        """Note how many slots a worker has now, such as one whose engine has grown, and why."""
         self.slots += slots - member.info.slots
-        member.info = replace(member.info, slots=slots)
+        member.info = replace(member.info, slots=slots, slots_limit=limit)
 
     def remove_member(self, member: Member) -> None:
         """Forget a worker that holds nothing."""

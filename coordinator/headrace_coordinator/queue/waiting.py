@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.queue.stranded import Need, explain_unable, find_need
 from headrace_wire.messages.jobs import JobSpec
+
+#: Reasons that are told, of workers that each have another one.
+TOLD_REASONS = 3
 
 
 class Waiting:
@@ -19,13 +24,17 @@ class Waiting:
         self._spool = spool
         self._members = state.members.values()
         self._unable: dict[Need, str] = {}
-        self._slotless: dict[Need, bool] = {}
+        self._slotless: dict[Need, str] = {}
 
     def explain(self, job: Job) -> str:
         """What a job waits for, "" for nothing but time."""
         if self._spool.disk_problem and not job.is_final:
             return self._spool.disk_problem
-        if job.is_final or job.leases or not job.waiting:
+        if job.is_final:
+            return ""
+        if job.leases:
+            return self._explain_held(job)
+        if not job.waiting:
             return ""
         if job.keeps_data:
             return "it keeps data for other jobs"
@@ -36,8 +45,8 @@ class Waiting:
         if self._spool.fit(job, 1) == 0:
             return self._spool.explain()
         # Those of another cluster have none while it has no processes, or is away.
-        if self._is_slotless(job.spec):
-            return "the connected workers that can do it have no slots at present"
+        if why := self._explain_slotless(job.spec):
+            return why
         return "every slot is busy with other jobs" if self._is_busy else ""
 
     def _explain_unable(self, spec: JobSpec) -> str:
@@ -46,14 +55,29 @@ class Waiting:
             self._unable[need] = explain_unable(spec, self._members)
         return self._unable[need]
 
-    def _is_slotless(self, spec: JobSpec) -> bool:
+    def _explain_held(self, job: Job) -> str:
+        """Why none of the tasks runs that workers hold; "" where some may."""
+        holders = (self._state.members[lease.worker] for lease in job.leases.values())
+        return _explain_no_slots("the workers that hold its tasks", holders)
+
+    def _explain_slotless(self, spec: JobSpec) -> str:
         need = find_need(spec)
         if need not in self._slotless:
-            self._slotless[need] = not any(
-                member.info.slots for member in self._members if member.may_run(spec)
-            )
+            able = (member for member in self._members if member.may_run(spec))
+            self._slotless[need] = _explain_no_slots("the connected workers that can do it", able)
         return self._slotless[need]
 
     @cached_property
     def _is_busy(self) -> bool:
         return sum(len(member.leases) for member in self._members) >= self._state.slots
+
+
+def _explain_no_slots(whose: str, members: Iterable[Member]) -> str:
+    """Why these workers have no slots, in their own words; "" where one has."""
+    reasons: dict[str, None] = {}
+    for member in members:
+        if member.info.slots:
+            return ""
+        reasons[member.info.slots_limit] = None
+    told = "; ".join(list(reasons)[:TOLD_REASONS])
+    return f"{whose} have no slots at present: {told}"

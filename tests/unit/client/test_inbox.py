@@ -89,6 +89,24 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         assert not thread.is_alive()
 
 
+class SilentCoordinator(FarCoordinator):
+    """One whose job brings no outcome while it waits for ``waiting_for``."""
+
+    waiting_for = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def collect(self, request: CollectRequest) -> Collected:
+        self.waits.append(request.wait_seconds)
+        return self._answer(request)
+
+    def status(self, job: str) -> SilentCoordinator:
+        assert job == "job"
+        return self
+
+
 def open_inbox(coordinator: FarCoordinator) -> Inbox:
     return Inbox(coordinator, "job", 0.0, None)  # type: ignore[arg-type]
 
@@ -181,3 +199,20 @@ def test_what_a_piece_raises_is_raised() -> None:
         coordinator.problem = UnreachableError("the coordinator is away")
         with pytest.raises(UnreachableError, match="is away"):
             any(not inbox.collect_piece() for _ in range(VALUES))
+
+
+def test_a_silence_after_the_first_outcome_is_explained_as_soon_as_one_before() -> None:
+    coordinator, told = SilentCoordinator(), list[str]()
+    with closing(Inbox(coordinator, "job", 0.0, told.append)) as inbox:  # type: ignore[arg-type]
+        coordinator.rows = 1
+        inbox.collect(20.0)
+        assert not told
+        coordinator.waiting_for = "the cluster is away"
+        for _ in range(5):
+            inbox.collect(20.0)
+        assert told == ["the cluster is away"] * 5
+        coordinator.rows = 2
+        inbox.collect(20.0)
+        inbox.collect(20.0)
+    # It is looked more and more seldom, until there is an outcome again.
+    assert coordinator.waits == [3.0, 3.0, 6.0, 12.0, 20.0, 20.0, 20.0, 3.0]

@@ -50,9 +50,14 @@ class Grid(Protocol):
         """How many spans can run there at a time just now; 0 while it cannot be reached."""
         ...
 
+    @property
+    def shortage(self) -> str:
+        """Why there are no slots just now, and what to do about it; "" while there are some."""
+        ...
+
     def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
-        """Have ``on_change`` called when ``slots`` may have changed, and ``on_news`` with what
-        spans tell while they run. Both are called in the event loop.
+        """Have ``on_change`` called when ``slots`` or ``shortage`` may have changed, and
+        ``on_news`` with what spans tell while they run. Both are called in the event loop.
         """
         ...
 

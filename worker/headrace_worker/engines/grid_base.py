@@ -54,6 +54,18 @@ class GridBase(ABC):
         """How many spans can run there at a time just now; 0 while it cannot be reached."""
         return sum(self._able.values())
 
+    @property
+    def shortage(self) -> str:
+        """Why there are no slots just now, and what to do about it; "" while there are some."""
+        if self.slots:
+            return ""
+        if not self._answers:
+            return f"{self.title} does not answer: start it again"
+        if self._unable:
+            place = self._places.removesuffix("s")
+            return f"no {place} of {self.title} has headrace {VERSION}: install it there"
+        return f"{self.title} has no {self._places}: start some"
+
     def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
         """Have changes and news told from now on."""
         self._on_change, self._on_news = on_change, on_news
@@ -98,7 +110,7 @@ class GridBase(ABC):
         """Follow the places as they come and go, and the whole cluster, too."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            before = self._able
+            before = self._able, self.shortage
             try:
                 if not self._answers:
                     await self._connect()
@@ -112,7 +124,7 @@ class GridBase(ABC):
                     self._answers = False
                     await self._disconnect()
                 self._able = {}
-            if self._able != before:
+            if (self._able, self.shortage) != before:
                 self._on_change()
 
     async def _look(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from headrace_services.task import Task
-from headrace_wire.bounds import MAX_SLOTS
+from headrace_wire.bounds import MAX_SLOTS, fit_name
 from headrace_wire.engines import ENGINES
 from headrace_wire.messages.workers import WorkerInfo
 from headrace_worker.engines.grid import Grid
@@ -42,16 +42,19 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
             "can run anything there, and read what tasks are given",
             grid.title,
         )
-    slots = min(most or MAX_SLOTS, grid.slots)
-    told = replace(
+    told = tell_slots(grid, settings, info)
+    return grid, replace(told, start_method="", cores=float(told.slots), memory_limit_bytes=0)
+
+
+def tell_slots(grid: Grid, settings: WorkerSettings, info: WorkerInfo) -> WorkerInfo:
+    """What a worker says of itself, with the slots that its cluster has just now."""
+    most = read_most_slots(settings.slots)
+    limit = grid.title if most is None else f"--slots {most}"
+    return replace(
         info,
-        slots=slots,
-        slots_limit=grid.title if most is None else f"--slots {most}",
-        start_method="",
-        cores=float(slots),
-        memory_limit_bytes=0,
+        slots=min(most or MAX_SLOTS, grid.slots),
+        slots_limit=fit_name(grid.shortage or limit),
     )
-    return grid, told
 
 
 def make_remote_engine(

@@ -9,8 +9,8 @@ from headrace_coordinator.queue.stranded import STRANDED_SECONDS, note_stranded
 from support.queue_builders import Rig, make_worker
 
 
-def join(rig: Rig, engine: str, worker: str = "w", slots: int = 4) -> None:
-    info = replace(make_worker(worker, slots), engine=engine)
+def join(rig: Rig, engine: str, worker: str = "w", slots: int = 4, limit: str = "its own") -> None:
+    info = replace(make_worker(worker, slots), engine=engine, slots_limit=limit)
     rig.queue.leasing.register(info, (), rig.now)
 
 
@@ -57,11 +57,30 @@ def test_a_job_whose_limit_nobody_can_keep_is_told_in_the_log() -> None:
 
 def test_a_job_whose_workers_have_no_slots_waits_for_those() -> None:
     rig = Rig()
-    join(rig, "dask", slots=0)
+    join(rig, "dask", slots=0, limit="the Dask cluster at tcp://host:1 has no workers: start some")
     rig.submit()
-    why = "the connected workers that can do it have no slots at present"
-    assert rig.status().waiting_for == why
+    assert rig.status().waiting_for == (
+        "the connected workers that can do it have no slots at present: "
+        "the Dask cluster at tcp://host:1 has no workers: start some"
+    )
     join(rig, "dask", slots=4)
+    assert rig.status().waiting_for == ""
+
+
+def test_a_job_whose_tasks_are_held_by_workers_that_have_no_slots_any_more_waits_for_those() -> (
+    None
+):
+    rig = Rig()
+    join(rig, "dask")
+    rig.submit(tasks=2)
+    assert rig.lease()
+    assert rig.status().waiting_for == ""
+    join(rig, "dask", slots=0, limit="the Dask cluster at tcp://host:1 does not answer")
+    assert rig.status().waiting_for == (
+        "the workers that hold its tasks have no slots at present: "
+        "the Dask cluster at tcp://host:1 does not answer"
+    )
+    join(rig, "dask", slots=1)
     assert rig.status().waiting_for == ""
 
 

@@ -72,10 +72,14 @@ def test_slots_follow_the_places_that_have_headrace(caplog: pytest.LogCaptureFix
         assert grid.slots == 1
         grid.places["c"] = VERSION
         await grid.wait()
-        assert grid.slots == 2
+        assert (grid.slots, grid.shortage) == (2, "")
         del grid.places["a"], grid.places["c"]
         await grid.wait()
         assert grid.slots == 0
+        assert grid.shortage.startswith("no desk of the made-up cluster has headrace")
+        del grid.places["b"]
+        await grid.wait()
+        assert grid.shortage == "the made-up cluster has no desks: start some"
         await grid.close()
 
     run(check())
@@ -89,6 +93,7 @@ def test_a_cluster_that_goes_and_comes_back(caplog: pytest.LogCaptureFixture) ->
         grid.is_away = True
         await grid.wait()
         assert (grid.slots, grid.connections) == (0, 0)
+        assert grid.shortage == "the made-up cluster does not answer: start it again"
         grid.is_away = False
         await grid.wait()
         assert (grid.slots, grid.connections) == (1, 1)
