@@ -1,7 +1,7 @@
-"""A cluster for programs with an event loop: what takes its time is awaited.
+"""A cluster for programs with an event loop: methods that wait are coroutines.
 
-No thread waits for it, and a wait ends when its task is cancelled. Threads have a part in what
-works instead of waiting: reading files, encoding arguments, writing results.
+No thread is blocked by a wait, and a wait ends when its task is cancelled. Threads are used only
+for work: reading files, encoding arguments, and writing results.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ T = TypeVar("T")
 
 
 class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
-    """A cluster to be awaited: ``async with AsyncCluster("host:7333") as cluster``. See Cluster.
+    """A cluster with methods to await: ``async with AsyncCluster("host:7333") as cluster``. See
+    Cluster.
 
-    Used in one event loop. Or ``await cluster.open()`` and ``await cluster.close()``.
+    It must be used in one event loop. Without ``async with``, call ``await cluster.open()`` and
+    ``await cluster.close()``.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         self._manager: QueueManager | None = None
 
     async def open(self) -> Self:
-        """Connect. Raises UsageError, KeyRefusedError, and UnreachableError when nothing answers
+        """Connect. Raises UsageError, KeyRefusedError, and UnreachableError if nothing answers
         at the address.
         """
         address, key = await asyncio.to_thread(
@@ -83,9 +85,9 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         return f"<{type(self).__name__} at {self._address}>"
 
     async def close(self) -> None:
-        """Close all connections; jobs go on, and shared state stays.
+        """Close all connections. Jobs go on, and shared objects are kept.
 
-        Calls under way and later ones raise ClosedError.
+        Pending and later calls raise ClosedError.
         """
         if self._manager:
             await self._close_shared()

@@ -1,4 +1,4 @@
-"""One job, for programs with an event loop: each wait is awaited, and ends when it is cancelled."""
+"""One job, for programs with an event loop: a method that waits is awaited and can be cancelled."""
 
 from __future__ import annotations
 
@@ -25,24 +25,26 @@ if TYPE_CHECKING:
     from headrace_wire.messages.jobs import JobStatus
     from headrace_wire.messages.logs import LogLine
 
-#: A larger value is opened in a thread, for it takes a while.
+#: Larger values are decoded in a thread, because that takes a while.
 LARGE_BYTES = 1 << 20
 
-#: Bytes of values that are kept in memory until a service puts them together; more go to a file.
+#: Bytes of values kept in memory until a service combines them; more are written to a file.
 SPOOL_BYTES = 64 << 20
 
-#: How a run of values is kept: the index of the first one, and the bytes of all.
+#: The header of a stored run of values: the index of the first one, and the size of all in bytes.
 _RUN = struct.Struct("<QQ")
 
 
 class AsyncJob(AwaitedJob):
-    """A job to be awaited. ``status`` is how it stood when it was last looked at. See Job."""
+    """A job with methods to await. ``status`` is the status in the coordinator's last answer. See
+    Job.
+    """
 
     @property
     def progress(self) -> Progress[AsyncIterator[JobStatus]]:
-        """The part of its tasks that have an outcome, from 0 to 1, when it was last looked at.
+        """The fraction of the job's tasks that have an outcome, from 0 to 1, as last known.
 
-        Called, it watches the job: ``async for status in job.progress():``; see ``Job.progress``.
+        It can also be called: ``async for status in job.progress():``; see ``Job.progress``.
         """
         return Progress(self._measure_progress(), self._watch_awaited)
 
@@ -63,7 +65,7 @@ class AsyncJob(AwaitedJob):
         limit: Limit = FOR_EVER,
         received: Received | None = None,
     ) -> AsyncIterator[tuple[int, bytes]]:
-        """Encoded values with their indices; see ``Job.values``."""
+        """Iterate over encoded values with their indices; see ``Job.values``."""
         async for start, run in self._read_runs(
             ordered=ordered, on_progress=on_progress, limit=limit, received=received
         ):
@@ -76,7 +78,9 @@ class AsyncJob(AwaitedJob):
         ordered: bool = True,
         timeout: float | None = None,  # noqa: ASYNC109 - as in Job
     ) -> AsyncIterator[Any]:
-        """The values of its tasks, in order or as they come; see ``Job.results``."""
+        """Iterate over the values of the job's tasks, in order or as they arrive; see
+        ``Job.results``.
+        """
         async for _, value in self.indexed_results(ordered=ordered, timeout=timeout):
             yield value
 
@@ -86,7 +90,7 @@ class AsyncJob(AwaitedJob):
         ordered: bool = True,
         timeout: float | None = None,  # noqa: ASYNC109 - as in Job
     ) -> AsyncIterator[tuple[int, Any]]:
-        """The same, each value with the index of its task."""
+        """Do what ``results`` does, with the index of its task before each value."""
         limit = Limit.after(timeout)
         read = self._find_reader()
         received = Received()
@@ -105,10 +109,10 @@ class AsyncJob(AwaitedJob):
         *,
         overwrite: bool = False,
     ) -> Any:
-        """Its results put together as its service does it; see ``Job.result``.
+        """Return the results combined as the job's service does it; see ``Job.result``.
 
-        They are put together when all have come, in a thread, for services write files. If this is
-        cancelled, the thread ends with the value at which it is, and leaves no half of a file.
+        They are combined in a thread when all have arrived, because services write files. If this
+        is cancelled, the thread ends after the current value and leaves no incomplete file.
         """
         received = Received()
         target = make_target(path, file_format, overwrite=overwrite)
@@ -128,7 +132,7 @@ class AsyncJob(AwaitedJob):
                 raise
             except OutputError as error:
                 gaps = await self._find_gaps(received, all_read=False)
-                if gaps:  # which may be the reason, or will be the next thing to say
+                if gaps:  # missing values may be the reason for the error
                     raise type(gaps)(f"{error.message}; {gaps.message}") from error
                 raise
         if gaps := await self._find_gaps(received):
@@ -136,7 +140,7 @@ class AsyncJob(AwaitedJob):
         return read_result(gathered, target)
 
     async def failures(self) -> list[TaskFailure]:
-        """Its failed tasks in index order."""
+        """Iterate over the failed tasks in index order."""
         found: list[TaskFailure] = []
         start = 0
         while page := await self._results.call(
@@ -147,18 +151,18 @@ class AsyncJob(AwaitedJob):
         return found
 
     async def logs(self, *, follow: bool = False) -> AsyncIterator[LogLine]:
-        """What its tasks have printed and logged; see ``Job.logs``."""
+        """Iterate over the lines that the job's tasks printed and logged; see ``Job.logs``."""
         async for page in read_pages(self._results, self.id, follow=follow):
             for line in page.lines:
                 yield line
 
 
 class _SpoolCancelledError(BaseException):
-    """Nobody wants the result any more; no service may take it for an error in a value."""
+    """The result was cancelled. It is not an Exception, so no service takes it for a bad value."""
 
 
 class _Spool:
-    """Batches of values, kept until all have come."""
+    """Batches of values, kept until all have arrived."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - see __exit__
@@ -171,12 +175,12 @@ class _Spool:
         self._file.close()
 
     def close_after(self, gathering: asyncio.Task[Gathered]) -> None:
-        """Close it: the thread that read it has ended, and nobody asks any more with what."""
+        """Close the file after the thread that read it has ended, whatever its result."""
         gathering.exception()
         self._file.close()
 
     def add(self, start: int, run: bytes) -> None:
-        """Keep a batch. Raises OutputError when there is no room for it."""
+        """Store a batch. Raises OutputError if there is no space for it."""
         try:
             self._file.write(_RUN.pack(start, len(run)))
             self._file.write(run)
@@ -186,7 +190,7 @@ class _Spool:
             ) from error
 
     def read(self) -> Iterator[tuple[int, bytes]]:
-        """The values with their indices, in the order in which they came."""
+        """Iterate over the values with their indices, in the order in which they arrived."""
         self._file.seek(0)
         while header := self._file.read(_RUN.size):
             start, size = _RUN.unpack(header)

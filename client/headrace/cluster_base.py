@@ -1,4 +1,4 @@
-"""What a cluster is asked for, whether that is awaited or blocks; see ``headrace.blocking``."""
+"""The methods of a cluster, both as coroutines and blocking; see ``headrace.blocking``."""
 
 from __future__ import annotations
 
@@ -49,26 +49,26 @@ AnyJob = TypeVar("AnyJob", bound=JobBase)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Seconds for telling the coordinator to forget a job whose submission went wrong.
+#: Seconds allowed for deleting a job whose submission has failed.
 FORGET_SECONDS = 1.0
 
 
 class ClusterBase(ABC, Generic[AnyJob]):
     """Submits jobs, and finds jobs and workers."""
 
-    #: How calls travel where nothing else is said.
+    #: The default serializer of calls.
     _call_options: CallOptions | None = None
 
     @abstractmethod
     def _find_jobs(self) -> AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]:
-        """What calls the job queue."""
+        """Return the caller of the job queue."""
 
     @abstractmethod
     def _open_job(self, status: JobStatus) -> AnyJob: ...
 
     @abstractmethod
     async def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function that may take a while, but waits for nothing."""
+        """Call a function that may take a while but does not wait for anything."""
 
     async def _submit(
         self,
@@ -105,9 +105,9 @@ class ClusterBase(ABC, Generic[AnyJob]):
             if plan.inputs is not None:
                 status = await self._upload(spec.id, plan.inputs, on_upload, on_held)
         except (UnreachableError, NotAllowedError):
-            raise  # so it cannot be told to forget the job, either
+            raise  # so the job cannot be deleted, either
         except BaseException:
-            # What went wrong first is told, and soon.
+            # The first error is raised, and without delay.
             with contextlib.suppress(HeadraceError), Limit.after(FORGET_SECONDS).applied():
                 await jobs.call(JobQueueApi.delete, spec.id)
             raise
@@ -155,7 +155,7 @@ class ClusterBase(ABC, Generic[AnyJob]):
 
 
 class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
-    """What programs ask of a cluster."""
+    """The methods of a cluster that programs call."""
 
     async def submit(
         self,
@@ -165,11 +165,11 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         on_upload: Callable[[int], object] | None = None,
         on_held: Callable[[str], object] | None = None,
     ) -> AnyJob:
-        """Hand a planned job over; it is there entirely when this returns, or not at all.
+        """Submit a planned job with all of its inputs. If this raises, no part of the job is kept.
 
-        A job that may be cut into tasks in several ways is cut for the slots that there are.
-        ``on_upload`` is told the number of inputs that have arrived. While the coordinator's spool
-        is full this waits, and ``on_held`` is told why.
+        A job that can be divided into tasks in several ways is divided for the present number of
+        slots. ``on_upload`` is called with the number of inputs that have arrived. While the
+        coordinator's spool is full, this waits, and ``on_held`` is called with the reason.
         """
         on_upload, on_held = on_upload or _ignore, on_held or _ignore
         return await self._submit(service, plan, options, on_upload, on_held)
@@ -182,10 +182,11 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         *,
         call_options: CallOptions | None = None,
     ) -> AnyJob:
-        """Submit a job that calls a function with each argument, and that outlives this program,
-        unless the cluster was started for it.
+        """Submit a job that calls a function with each argument. It goes on when this program ends,
+        unless the cluster was started for this program.
 
-        Raises UsageError for a function that cannot travel, TypeError and ValueError for arguments.
+        Raises UsageError for a function that cannot be sent, and TypeError or ValueError for
+        arguments that cannot be sent.
         """
         from headrace_services.calls import plan_map  # noqa: PLC0415 - quick start
 
@@ -194,7 +195,7 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         return await self._submit("calls", plan, options, _ignore, _ignore)
 
     async def job(self, job_id: str) -> AnyJob:
-        """A job by its id. Raises UnknownJobError."""
+        """Return the job with this id. Raises UnknownJobError."""
         return self._open_job(
             await self._find_jobs().call(JobQueueApi.status, check_job_id(job_id))
         )
@@ -211,14 +212,14 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         submitted_by: str = "",
         past: bool = False,
     ) -> tuple[JobStatus, ...]:
-        """Every job, the newest first, without its parameters.
+        """Return the jobs, the newest first, without their parameters.
 
-        ``limit`` of them at most, of these ``states`` (of all where that is None), of this
-        ``service``, and submitted at the Unix time ``since`` or after it. ``text`` is in their id,
-        name, function, service or operation, in large letters or small ones; ``submitted_by`` names
-        the key with which they were submitted. With ``data`` also those that keep large functions
-        and ``initargs`` for others, which nobody runs. With ``past`` those alone that
-        have expired. Raises TypeError and BoundsError.
+        At most ``limit`` jobs are returned: those in one of the ``states`` (None means all), of
+        this ``service``, that were submitted at the Unix time ``since`` or later. ``text`` is
+        searched in their id, name, function, service, and operation, ignoring case.
+        ``submitted_by`` is the name of the key with which they were submitted. With ``data``, jobs
+        that only store large functions and ``initargs`` for others are included. With ``past``,
+        only expired jobs are returned. Raises TypeError and BoundsError.
         """
         if isinstance(states, str):
             raise TypeError(f"states is a list of states, not the str {states!r}")
@@ -226,7 +227,7 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         chosen = JobFilter(wanted or (), service, since, limit or 0, text, submitted_by, past)
         check_fields(chosen)
         if wanted == () or limit == 0:
-            return ()  # nothing is asked for
+            return ()  # no state can match
         found: list[JobStatus] = []
         while page := await self._find_jobs().call(
             JobQueueApi.jobs, found[-1].number if found else 0, data, chosen
@@ -238,4 +239,4 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
 
 
 def _ignore(news: object) -> None:
-    """What is told when nobody asked."""
+    """Replace a callback that was not given."""

@@ -1,4 +1,4 @@
-"""What a program sees of a whole cluster: figures, events, and its workers one by one."""
+"""The methods of a cluster that describe it: figures, events, and its workers."""
 
 from __future__ import annotations
 
@@ -27,47 +27,50 @@ if TYPE_CHECKING:
 
 
 class AwaitedViews(ABC):
-    """The part of a cluster that looks at the cluster itself."""
+    """The methods of a cluster that describe the cluster itself."""
 
     @abstractmethod
     def _find_jobs(self) -> JobsCaller:
-        """What calls the job queue."""
+        """Return the caller of the job queue."""
 
     async def workers(self) -> tuple[WorkerStatus, ...]:
-        """Every connected worker."""
+        """Return every connected worker."""
         return await self._find_jobs().call(JobQueueApi.workers)
 
     async def worker(self, worker: str) -> WorkerView:
-        """One worker, by its name or id: what its slots run, and how it did in the last hour.
+        """Return one worker, by its name or id, with what its slots run and figures of the last
+        hour.
 
-        Raises UnknownWorkerError, and UsageError for a name that several workers have.
+        Raises UnknownWorkerError, and UsageError if several workers have the name.
         """
         named: str = check_value(Label, worker, "worker")
         return await self._find_jobs().call(JobQueueApi.worker, named)
 
     async def drain(self, worker: str) -> WorkerStatus:
-        """Have a worker go, by its name or id: it takes nothing new, and finishes what runs.
+        """Drain a worker, by its name or id: it starts no more tasks, finishes those that run, and
+        exits.
 
-        Raises UnknownWorkerError, and UsageError for a name that several workers have.
+        Raises UnknownWorkerError, and UsageError if several workers have the name.
         """
         named: str = check_value(Label, worker, "worker")
         return await self._find_jobs().call(JobQueueApi.drain, named)
 
     async def overview(self) -> Overview:
-        """The whole cluster in a few numbers."""
+        """Return figures of the whole cluster."""
         return await self._find_jobs().call(JobQueueApi.overview)
 
     async def timeline(self, since: float = 0.0) -> Timeline:
-        """How the cluster did every ten seconds of the last hour, after this Unix time."""
+        """Return figures for every ten seconds of the last hour, after this Unix time."""
         return await self._find_jobs().call(JobQueueApi.timeline, since)
 
     async def events(
         self, *, follow: bool = False, job: str = "", last: int = 0
     ) -> AsyncGenerator[ClusterEvent]:
-        """What happened to jobs and workers, the oldest that the coordinator remembers first.
+        """Iterate over the events of jobs and workers, from the oldest that the coordinator keeps.
 
-        It begins with the newest ``last`` if that is not 0. With ``job``, only what happened to the
-        job of this id. With ``follow`` it goes on with what comes, for ever.
+        If ``last`` is not 0, it begins with the newest ``last`` events. With ``job``, only events
+        of the job with this id are returned. With ``follow`` the iterator does not end: it waits
+        for new events.
         """
         request = EventRequest(job=job, last=last)
         check_fields(request)
@@ -79,7 +82,7 @@ class AwaitedViews(ABC):
 async def read_pages(
     jobs: JobsCaller, request: EventRequest, *, follow: bool
 ) -> AsyncGenerator[EventPage]:
-    """Events, page by page; ``follow`` goes on for ever."""
+    """Iterate over pages of events; with ``follow`` it does not end."""
     while True:
         page = await jobs.call(JobQueueApi.events, request)
         yield page

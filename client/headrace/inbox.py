@@ -1,10 +1,10 @@
-"""What comes out of a stream: the outcomes of its job, each of them fetched once.
+"""The outcomes of a stream's job, each of which is fetched once.
 
-Each request acknowledges what those before it have brought, so that neither the coordinator nor
-its store grows with a stream that never ends.
+Each request acknowledges the outcomes of the requests before it, so that the coordinator and its
+store do not grow with a stream that never ends.
 
-From a coordinator that is far away, values that are there already are fetched in pieces, several at
-the same time. Where the pieces end is said by the answer to an earlier request:
+If the coordinator is far away, values that are ready are fetched in pieces, several at the same
+time. The answer to an earlier request says where the pieces end:
 
     collect ─► outcomes, and a plan ─► collect_piece, collect_piece, … ─► collect
 """
@@ -26,18 +26,18 @@ from headrace_wire.messages.spans import Span
 from headrace_wire.round_trip import FAR_SECONDS
 from headrace_wire.window import MOST_CALLS
 
-#: Seconds without an outcome after which somebody may want to know why.
+#: Seconds without an outcome after which the reason is looked up and passed to ``on_silence``.
 SILENCE_SECONDS = 3.0
 
-#: Pieces that one request has planned at most.
+#: Maximum number of pieces that one request plans.
 PLANNED_PIECES = 2 * MOST_CALLS
 
 
 class Inbox:
-    """Outcomes that were fetched and that nobody has been told of. Used by one thread at a time.
+    """Outcomes that were fetched but not passed on. Used by one thread at a time.
 
-    With ``gather_seconds`` outcomes may come that much later, and then many at a time.
-    ``on_silence`` is told why none comes, after some seconds.
+    With ``gather_seconds``, outcomes may be delayed by as many seconds so that more of them arrive
+    together. ``on_silence`` is called with the reason if no outcome arrives for some seconds.
     """
 
     def __init__(
@@ -56,19 +56,20 @@ class Inbox:
         self._patience = SILENCE_SECONDS
         self._lanes = Lanes(engine.jobs.info)
         self._lock = make_lock()
-        #: Two cursors, and what is to be acknowledged.
+        #: Two cursors, and the indices to acknowledge.
         self._place: tuple[int, int, tuple[Span, ...]] = (0, 0, ())
         self._pieces: deque[range] = deque()
         self._under_way: dict[Future[Collected], range] = {}
-        #: The request that has more pieces planned, while it is under way.
+        #: The pending request that plans further pieces.
         self._planning: Future[Collected] | None = None
         self.untold: deque[Collected] = deque()
 
     def collect(self, wait_seconds: float, *, ahead: bool = False) -> None:
-        """Fetch what there is, waiting for it. Raises HeadraceError.
+        """Wait for outcomes and fetch them. Raises HeadraceError.
 
-        With ``ahead`` more of it may be left to ``collect_piece``, which is called until it returns
-        False. Both are then called in one thread, which no signal interrupts.
+        With ``ahead``, further outcomes may be left for ``collect_piece``, which must be called
+        until it returns False. Both must then be called in one thread that signals do not
+        interrupt.
         """
         cursor, failure_cursor, delivered = self._place
         if self._on_silence:
@@ -90,7 +91,7 @@ class Inbox:
             self._lanes.measure()
         spans = _list_spans(collected)
         with self._lock:
-            # Neither can be interrupted without the other: no outcome is lost or comes twice.
+            # An interruption cannot separate these two: no outcome is lost or passed on twice.
             self._place = (collected.cursor, collected.failure_cursor, spans)
             self.untold.append(collected)
         if collected.pieces:
@@ -103,7 +104,7 @@ class Inbox:
                 self._on_silence(why)
 
     def collect_piece(self) -> bool:
-        """Fetch pieces that are planned until one is there. False where none is left. Raises
+        """Fetch planned pieces until one has arrived. Returns False if none is left. Raises
         HeadraceError.
         """
         while self._pieces and len(self._under_way) < self._lanes.size:
@@ -123,11 +124,11 @@ class Inbox:
         return True
 
     def close(self) -> None:
-        """Let the threads end that fetch pieces."""
+        """End the threads that fetch pieces."""
         self._lanes.close()
 
     def _plan(self, stops: Sequence[int]) -> None:
-        """Note where the pieces end that come next."""
+        """Record where the next pieces end."""
         cursor, failure_cursor, delivered = self._place
         for stop in stops:
             self._pieces.append(range(cursor, stop))

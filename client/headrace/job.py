@@ -1,4 +1,4 @@
-"""One job, as a program sees it: how it stands, its values, and what can be done with it."""
+"""One job of a cluster for blocking programs: its status, its values, and methods to control it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from headrace_wire.timeouts import FOR_EVER, Limit
 
 
 class Job(JobBase):
-    """One job of a cluster. ``status`` is how it stood when it was last looked at."""
+    """One job of a cluster. ``status`` is its status in the coordinator's last answer."""
 
     def __init__(self, engine: Engine, status: JobStatus) -> None:
         super().__init__(BlockingCaller(engine.jobs), BlockingCaller(engine.results), status)
@@ -47,11 +47,11 @@ class Job(JobBase):
 
     @property
     def progress(self) -> Progress[Iterator[JobStatus]]:
-        """The part of its tasks that have an outcome, from 0 to 1, when it was last looked at.
+        """The fraction of the job's tasks that have an outcome, from 0 to 1, as last known.
 
-        Called, it watches the job: ``for status in job.progress():`` gives its status whenever
-        there is news, at least once a second, and ends with it. ``job.progress(timeout)`` raises
-        WaitTimedOutError if that takes more seconds.
+        It can also be called: ``for status in job.progress():`` yields the job's status whenever it
+        changes, at least once a second, until the job ends. ``job.progress(timeout)`` raises
+        WaitTimedOutError if the job has not ended after ``timeout`` seconds.
         """
         return Progress(self._measure_progress(), self._watch_blocking)
 
@@ -72,11 +72,12 @@ class Job(JobBase):
         limit: Limit = FOR_EVER,
         received: Received | None = None,
     ) -> Iterator[tuple[int, bytes]]:
-        """Encoded values with their indices, as they come or in index order, until the job ends.
+        """Iterate over encoded values with their indices, as they arrive or in index order, until
+        the job ends.
 
-        Failed and cancelled tasks have none: ``received`` takes note of those that have one.
-        ``on_progress`` is told whenever there is news, and at least every 20 seconds. Raises
-        WaitTimedOutError when the limit is over and there is nothing more yet.
+        Failed and cancelled tasks have no value; ``received`` records the tasks that have one.
+        ``on_progress`` is called whenever the status changes, and at least every 20 seconds. Raises
+        WaitTimedOutError if the next value has not arrived when the limit is reached.
         """
         runs = self._read_runs(
             ordered=ordered, limit=limit, received=received, on_progress=on_progress
@@ -85,23 +86,23 @@ class Job(JobBase):
             yield from enumerate(unpack_batch(run), start)
 
     def results(self, *, ordered: bool = True, timeout: float | None = None) -> Iterator[Any]:
-        """The values of its tasks, in order or as they come, until it ends.
+        """Iterate over the values of the job's tasks, in order or as they arrive, until it ends.
 
-        What a function returned is decoded; values of other services are the bytes that they make
-        (``result`` puts those together). A task that failed, was cancelled or did not run in time
-        has none, and those after it move up: ``indexed_results`` tells which value is whose. When
-        there are no more, raises TaskFailedError if a task failed, and JobIncompleteError if values
-        are missing for another reason, with the first indices that have none.
+        Values that a function returned are decoded; those of other services are the bytes that the
+        service made (``result`` combines them). Tasks that failed, were cancelled, or did not run
+        in time are skipped; use ``indexed_results`` to know which task a value belongs to. After
+        the last value, TaskFailedError is raised if a task failed, and JobIncompleteError, with the
+        first missing indices, if values are missing for another reason.
 
-        Raises WaitTimedOutError when so many seconds after this call there is nothing more yet,
-        also when the coordinator is away; what is there by then comes before. 0 looks once.
+        Raises WaitTimedOutError if the next value has not arrived ``timeout`` seconds after this
+        call, even if the coordinator cannot be reached. With 0 it asks once and does not wait.
         """
         return (value for _, value in self.indexed_results(ordered=ordered, timeout=timeout))
 
     def indexed_results(
         self, *, ordered: bool = True, timeout: float | None = None
     ) -> Iterator[tuple[int, Any]]:
-        """The same as ``results``, each value with the index of its task, that of its argument."""
+        """Do what ``results`` does, with the index of its task (and argument) before each value."""
         return self._read_results(ordered=ordered, limit=Limit.after(timeout))
 
     def _read_results(self, *, ordered: bool, limit: Limit) -> Iterator[tuple[int, Any]]:
@@ -119,16 +120,16 @@ class Job(JobBase):
         *,
         overwrite: bool = False,
     ) -> Any:
-        """Its results put together as its service does it, such as a count, or files.
+        """Return the results combined as the job's service does it, such as a count, or files.
 
-        What its service would write to standard output is returned as bytes when no ``path`` is
-        given. Of files in a folder, only those that were written by headrace before are replaced,
-        with ``overwrite`` all. For a job that was submitted by another program, a service that
-        writes files needs a ``path``.
+        Without a ``path``, what the service would write to standard output is returned as bytes.
+        In a folder, only files that headrace has written before are replaced, or any file with
+        ``overwrite``. For a job that was submitted by another program, a service that writes files
+        requires a ``path``.
 
-        Raises OutputError where that cannot be put together or written. When values are
-        missing, writes those there are to ``path``, as far as its service does so, and raises
-        TaskFailedError or JobIncompleteError, as ``results`` does.
+        Raises OutputError if the results cannot be combined or written. If values are missing, the
+        others are written to ``path`` if the service supports that, and TaskFailedError or
+        JobIncompleteError is raised as by ``results``.
         """
         received = Received()
         values = self.values(ordered=self._gathers_in_order(), received=received)
@@ -137,7 +138,7 @@ class Job(JobBase):
             gathered = self.gather(values, target)
         except OutputError as error:
             gaps = finish(self._find_gaps(received, all_read=False)) if self.is_over else None
-            if gaps:  # which may be the reason, or will be the next thing to say
+            if gaps:  # missing values may be the reason for the error
                 raise type(gaps)(f"{error.message}; {gaps.message}") from error
             raise
         if gaps := finish(self._find_gaps(received)):
@@ -145,16 +146,17 @@ class Job(JobBase):
         return read_result(gathered, target)
 
     def failures(self) -> Iterator[TaskFailure]:
-        """The failed tasks in index order."""
+        """Iterate over the failed tasks in index order."""
         start = 0
         while page := self._engine.results.failures(self.id, start, FAILURES_PER_PAGE):
             yield from page
             start = page[-1].index + 1
 
     def logs(self, *, follow: bool = False) -> Iterator[LogLine]:
-        """What its tasks have printed and logged, the oldest first: ``headrace logs`` shows it.
+        """Iterate over the lines that the job's tasks printed and logged, the oldest first.
 
-        With ``follow`` it goes on as lines come, until the job ends. Raises UnknownJobError.
+        With ``follow`` it waits for new lines until the job ends. Raises UnknownJobError.
+        ``headrace logs`` shows the same lines.
         """
         for page in finish_each(read_pages(self._results, self.id, follow=follow)):
             yield from page.lines

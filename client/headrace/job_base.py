@@ -1,4 +1,4 @@
-"""A job's status and values, for programs that wait in a thread or have an event loop."""
+"""A job's status and values, for programs that block a thread and for those with an event loop."""
 
 from __future__ import annotations
 
@@ -48,24 +48,24 @@ if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller
     from headrace_wire.async_caller import AsyncCaller
 
-#: Bytes of values asked for at a time, and at most where the coordinator is far away.
+#: Bytes of values requested at a time: normally, and at most if the coordinator is far away.
 FETCH_BYTES = 4 << 20
 FAR_FETCH_BYTES = 32 << 20
 
-#: Failed tasks asked for at a time.
+#: Failed tasks requested at a time.
 FAILURES_PER_PAGE = 1000
 
-#: Seconds after which a new job is looked at for the first time even if there is no news.
+#: Seconds after which the first request about a new job is answered even if nothing has changed.
 FIRST_LOOK_SECONDS = 1.0
 
-#: A cursor behind all results, for requests that only ask how a job stands.
+#: A cursor behind all results, for requests that only ask for a job's status.
 NOTHING_TO_FETCH = (1 << 63) - 1
 
 
 class JobBase:
-    """One job of a cluster. ``status`` is how it stood when it was last looked at.
+    """One job of a cluster. ``status`` is its status in the coordinator's last answer.
 
-    What asks the coordinator is a coroutine; see ``headrace.blocking``.
+    Methods that call the coordinator are coroutines; see ``headrace.blocking``.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class JobBase:
         self._jobs = jobs
         self._results = results
         self.status = status
-        #: The files that its plan's client wants, if it was submitted here.
+        #: The files that the job writes on this side, if it was submitted by this program.
         self.outputs: Outputs | None = None
-        #: Whether its values may be pickles, as all that runs it is this program's own.
+        #: Whether its values may be unpickled: everything that runs it belongs to this program.
         self.opens_pickles = False
-        #: The span in which it was submitted, if that was here.
+        #: The tracing span in which it was submitted, if that was by this program.
         self.trace = ""
 
     def __repr__(self) -> str:
@@ -93,19 +93,20 @@ class JobBase:
         )
 
     def _repr_html_(self) -> str:
-        """What a notebook shows of it: how it stood when it was last looked at."""
+        """Return the HTML that a notebook shows: the last known status."""
         return self.status._repr_html_()  # pyright: ignore[reportPrivateUsage] # notebooks' name
 
     @property
     def id(self) -> str:
-        """The id by which the coordinator knows it."""
+        """The job's id."""
         return self.status.id
 
     @property
     def parameters(self) -> Parameters:
-        """What the job is about, as its service planned it.
+        """Return the parameters with which the job's service planned it.
 
-        Raises OutputError for what no service has planned, and NotAllowedError for an observer.
+        Raises OutputError if they are not parameters of a service, and NotAllowedError for the
+        role ``observer``.
         """
         if not self.status.parameters and not self.status.expired:
             raise NotAllowedError(
@@ -120,11 +121,12 @@ class JobBase:
         return cast("Parameters", parameters)
 
     def gather(self, values: Iterator[tuple[int, bytes]], target: Target) -> Gathered:
-        """Have its service put its values together. Raises OutputError, and what ``values`` does.
+        """Combine the values as the job's service does.
 
-        Parameters and values may come from anybody who holds the key: what a service makes of
-        those that no service has made is an OutputError, too. Names of files come from the plan of
-        a job that was submitted here; of another job, ``target.path`` says where they may go.
+        Raises OutputError, and the errors of ``values``. Parameters and values may come from any
+        holder of the key, so an exception that a service raises for invalid ones is an OutputError,
+        too. File names are taken from the plan only if the job was submitted by this program; for
+        other jobs, ``target.path`` says where files may be written.
         """
         service = load_service(self.status.service)
         try:
@@ -145,14 +147,14 @@ class JobBase:
 
     @property
     def is_over(self) -> bool:
-        """Whether it had ended when it was last looked at."""
+        """Whether the job has ended, according to the last known status."""
         return self.status.finished_at is not None
 
     def _gathers_in_order(self) -> bool:
         return load_service(self.status.service).is_ordered(self.status.operation)
 
     def _open_wait(self, *, is_current: bool = True) -> AbstractContextManager[object]:
-        """A span of waiting for it, beneath the program's own or else that of its submission."""
+        """Open a tracing span for the wait, within the current span or that of the submission."""
         parent = "" if write_trace() else self.trace
         about = describe_span(self.status)
         return open_span("headrace wait", "CLIENT", about, parent=parent, is_current=is_current)
@@ -165,7 +167,7 @@ class JobBase:
         received: Received | None,
         on_progress: Callable[[JobStatus], None] | None = None,
     ) -> AsyncGenerator[tuple[int, bytes]]:
-        """Batches of values, each with the index of the first one, until the job ends.
+        """Iterate over batches of values, each with the index of its first one, until the job ends.
 
         See ``Job.values``.
         """
@@ -202,7 +204,7 @@ class JobBase:
                     await reach.note(sum(len(run.values) for run in fetched.runs), taken)
 
     async def _watch(self, limit: Limit) -> AsyncGenerator[JobStatus]:
-        """How it stands, whenever there is news, until it ends. See ``Progress``."""
+        """Iterate over the job's status, whenever it changes, until it ends. See ``Progress``."""
         while True:
             request = FetchRequest(
                 job=self.id,
@@ -221,7 +223,7 @@ class JobBase:
                 raise self._time_out()
 
     async def _fetch(self, request: FetchRequest, limit: Limit) -> Fetched:
-        """Look at it, waiting for news until the limit. Raises WaitTimedOutError."""
+        """Send a request that waits for news, until the limit. Raises WaitTimedOutError."""
         try:
             with limit.applied():
                 fetched = await self._results.call(ResultQueueApi.fetch, request)
@@ -236,7 +238,7 @@ class JobBase:
         return WaitTimedOutError(f"the wait was over before job {self.id} was{why}")
 
     def _open(self, read: Callable[[bytes], Any], index: int, value: bytes) -> Any:
-        """A value as the program gets it. Raises TaskFailedError."""
+        """Decode a value for the program. Raises TaskFailedError."""
         try:
             return read(value)
         except ValueError as error:
@@ -248,7 +250,7 @@ class JobBase:
     async def _find_gaps(
         self, received: Received, *, all_read: bool = True
     ) -> TaskFailedError | JobIncompleteError | None:
-        """What to raise when values of this job, which is over, are missing."""
+        """Return the error to raise if values of this job, which has ended, are missing."""
         missing = describe_missing(self.status, received, all_read=all_read)
         if not missing:
             return None
@@ -280,18 +282,18 @@ class JobBase:
 
 
 class AwaitedJob(JobBase):
-    """What is asked of a job with one call, or a wait; see ``headrace.blocking``."""
+    """The methods of a job that make one call, or wait; see ``headrace.blocking``."""
 
     async def refresh(self) -> JobStatus:
-        """Look at the job again."""
+        """Ask for the job's current status and return it."""
         self.status = await self._jobs.call(JobQueueApi.status, self.id)
         return self.status
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 - as in Job
-        """Wait until it has ended. Returns how it stands then.
+        """Wait until the job has ended, and return its status.
 
-        Raises WaitTimedOutError after so many seconds, also when the coordinator is away; 0 looks
-        once.
+        Raises WaitTimedOutError after ``timeout`` seconds, even if the coordinator cannot be
+        reached; with 0 the status is checked once.
         """
         limit = Limit.after(timeout)
         if self.is_over:
@@ -313,64 +315,65 @@ class AwaitedJob(JobBase):
         return self.status
 
     async def failure_groups(self) -> FailureGroups:
-        """Its failures by what they have in common, the most frequent first: a sequence of groups.
+        """Return a sequence of groups of similar failures, the most frequent first.
 
-        Of very many failures the first ``looked_at`` alone were looked at.
+        If there are very many failures, only the first ``looked_at`` of them are grouped.
         """
         return await self._results.call(ResultQueueApi.failure_groups, self.id)
 
     async def task_times(self) -> TaskTimes:
-        """How long attempts at its tasks took, as a histogram."""
+        """Return a histogram of how long attempts at its tasks took."""
         return await self._jobs.call(JobQueueApi.task_times, self.id)
 
     async def task_runs(
         self, start: int = 0, stop: int | None = None, limit: int = MAX_TASK_RUNS
     ) -> TaskRuns:
-        """How tasks [start, stop) of it stand, or all from ``start`` on, in so many runs at most.
+        """Return the states of tasks [start, stop), or of all from ``start`` on, as runs.
 
-        Where there are more, neighbours are merged, and the most urgent state tells.
+        If there are more than ``limit`` runs, neighbours are merged, and a merged run has the most
+        urgent of their states.
         """
         stop = MAX_TASKS if stop is None else stop
         return await self._jobs.call(JobQueueApi.task_runs, self.id, start, stop, limit)
 
     async def acknowledge(self) -> None:
-        """Say that the results are safe: the coordinator drops them."""
+        """Acknowledge the results, so that the coordinator deletes them."""
         await self._results.call(ResultQueueApi.acknowledge, self.id)
 
     async def cancel(self) -> JobStatus:
-        """Stop the job; what is done stays done."""
+        """Cancel the job; results of tasks that are done are kept."""
         self.status = await self._jobs.call(JobQueueApi.cancel, self.id)
         return self.status
 
     async def retry(self) -> JobStatus:
-        """Run its failed and cancelled tasks again."""
+        """Run the job's failed and cancelled tasks again."""
         self.status = await self._jobs.call(JobQueueApi.retry, self.id)
         return self.status
 
     async def replay(self, indices: Iterable[int] | None = None) -> JobStatus:
-        """Run these dead tasks again, or with None all of them; the others are left as they are.
+        """Run the dead tasks with these indices again, or all dead tasks if ``indices`` is None.
 
-        Where ``indices`` has none in it nothing is run again.
+        If ``indices`` is empty, no task is run again.
         """
         for some in [None] if indices is None else split_indices(indices):
             self.status = await self._jobs.call(JobQueueApi.replay, self.id, some)
         return self.status
 
     async def delete(self) -> None:
-        """Forget it."""
+        """Delete the job."""
         await self._jobs.call(JobQueueApi.delete, self.id)
 
 
 def make_target(path: str | Path | None, file_format: str | None, *, overwrite: bool) -> Target:
-    """Where a program wants a result: a file or folder, or else memory."""
+    """Return the target of a result: a file or folder, or memory if ``path`` is None."""
     place = None if path is None else Path(path)
     return Target(io.BytesIO(), place, file_format, overwrite=overwrite)
 
 
 def read_result(gathered: Gathered, target: Target) -> Any:
-    """What a program gets of results that were put together: what went to memory as bytes.
+    """Return the combined result, or as bytes what was written to memory.
 
-    Raises OutputError where some could not be written.
+    Raises OutputError if some results could not be written.
     """
     if gathered.problems:
         more = len(gathered.problems) - 1
@@ -381,7 +384,7 @@ def read_result(gathered: Gathered, target: Target) -> Any:
 
 
 def split_indices(indices: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    """Indices of tasks, as many at a time as one call may name; once none if there are none."""
+    """Split task indices into as many as one call may name; yields one empty tuple for none."""
     chosen = tuple(check_value(Index, index, "a task's index") for index in indices)
     for place in range(0, max(1, len(chosen)), MAX_NAMED_TASKS):
         yield chosen[place : place + MAX_NAMED_TASKS]

@@ -1,9 +1,9 @@
-"""Calls that are under way at the same time, where each of them takes a long way.
+"""Concurrent calls to a coordinator that is far away.
 
     sender thread ─ begin ─► daemon threads, one for each call of the window ─► coordinator
 
-A link of 1 Gbit/s over 200 ms holds 25 MB. One call at a time would never fill it, nor would one
-connection: the kernel keeps a few MB of each under way at most.
+On a link of 1 Gbit/s with a round trip of 200 ms, 25 MB can be in transit. Neither one call at a
+time nor one connection can fill it: the kernel keeps at most a few MB per connection in transit.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ T = TypeVar("T")
 
 
 class Lanes:
-    """How many calls are to be under way, and threads that make them until ``close``: used by one
-    thread. All may ask how long the way is.
+    """Chooses how many calls are made concurrently, and makes them in threads until ``close``.
 
-    ``look`` is a call that is answered at once: what it takes says how far the coordinator is. Each
-    thread begins with one, so that it has a connection before a call counts on it: to connect takes
-    several round trips.
+    It is used by one thread; any thread may ask whether the coordinator is far away. ``look`` is a
+    call that is answered at once, so its duration is the round trip to the coordinator. Each thread
+    calls it first, so that it has a connection before it makes its first real call: connecting
+    takes several round trips.
     """
 
     def __init__(self, look: Callable[[], object]) -> None:
@@ -43,16 +43,16 @@ class Lanes:
 
     @property
     def size(self) -> int:
-        """How many calls may be under way."""
+        """How many calls may be pending at the same time."""
         return max(1, min(self._window.size, len(self._ready)))
 
     @property
     def are_long(self) -> bool:
-        """Whether the coordinator is far away, as far as that is known."""
+        """Whether the coordinator is known to be far away."""
         return bool(self._round_trip.seconds)
 
     def measure(self) -> bool:
-        """Find out how far the coordinator is, unless that is known. Returns whether it is far."""
+        """Measure the round trip to the coordinator once. Returns whether it is far away."""
         if not self._round_trip.is_known:
             begun = time.monotonic()
             self._look()
@@ -60,19 +60,21 @@ class Lanes:
         return self.are_long
 
     async def look(self) -> float:
-        """The same in a coroutine that blocks. Returns how many seconds it is away, 0 if near."""
+        """Measure as ``measure`` does, in a coroutine that blocks. Returns the round trip in
+        seconds, or 0 if the coordinator is near.
+        """
         self.measure()
         return self._round_trip.seconds
 
     def begin(self, call: Callable[[], T]) -> Future[T]:
-        """Have a call made in another thread; what it takes counts for how many there may be."""
+        """Start a call in another thread; its duration helps to choose how many may be pending."""
         told: Future[T] = Future()
 
         def run() -> None:
             begun = time.monotonic()
             try:
                 answer = call()
-            except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+            except BaseException as error:  # noqa: BLE001 - the caller that waits gets it
                 told.set_exception(error)
             else:
                 self._window.note(time.monotonic() - begun)
@@ -86,7 +88,7 @@ class Lanes:
         return told
 
     def close(self) -> None:
-        """Let the threads end when they have made the calls that are begun."""
+        """End the threads after the calls that were started."""
         for _ in self._threads:
             self._calls.put(None)
 
@@ -95,12 +97,12 @@ class Lanes:
             thread = threading.Thread(target=self._serve, name="headrace-lane", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # this process may have no more
+            except RuntimeError:  # the limit of threads is reached
                 return
             self._threads.append(thread)
 
     def _serve(self) -> None:
-        with suppress(HeadraceError):  # the call that comes says why
+        with suppress(HeadraceError):  # the next call raises the same error
             self._look()
         self._ready.append(None)
         while call := self._calls.get():

@@ -1,9 +1,10 @@
-"""What goes into a stream, on its way to the coordinator, in batches.
+"""The inputs of a stream that are to be sent to the coordinator, in batches.
 
-A signal handler may raise an exception in the main thread anywhere between two of its steps, also
-while it adds inputs or sends them. So here: the locks are of a kind that a ``with`` statement takes
-and leaves whatever happens; what belongs together is assigned without a call in
-between; and a batch that may have arrived is sent again as it was, which changes nothing.
+A signal handler may raise an exception in the main thread between any two of its instructions, also
+while it adds inputs or sends them. The state is kept consistent as follows: the locks are of a kind
+that a ``with`` statement always acquires and releases; attributes that belong together are assigned
+without a call in between; and a batch that may have arrived is sent again unchanged, which has no
+effect if it had arrived.
 """
 
 from __future__ import annotations
@@ -20,32 +21,32 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.locks import make_lock
 from headrace_wire.round_trip import FAR_SECONDS
 
-#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger. To a
-#: coordinator that is far away batches are larger, and several are under way.
+#: Bytes of inputs in one batch; a single input may be larger. If the coordinator is far away,
+#: batches are larger, and several are sent at the same time.
 BATCH_BYTES = 1 << 20
 FAR_BATCH_BYTES = 4 << 20
 
-#: Inputs in one batch on their way to the coordinator.
+#: Maximum number of inputs in one batch.
 BATCH_TASKS = 4096
 
 
 class Outbox:
-    """Inputs by their index. Thread safe, and sent by one thread at a time.
+    """Inputs by their index. It is thread-safe; only one thread sends at a time.
 
-    ``send(start, packed)`` takes a batch to the coordinator, over ``lanes`` several at a time.
-    ``bell`` rings for the thread that sends what nobody else does.
+    ``send(start, packed)`` sends a batch to the coordinator; ``lanes`` makes several such calls at
+    the same time. ``bell`` wakes the thread that sends the inputs that no other thread sends.
     """
 
     def __init__(self, send: Callable[[int, bytes], object], lanes: Lanes) -> None:
         self._send = send
         self._lanes = lanes
-        #: Whether the last batch took as long as one to a coordinator that is far away.
+        #: Whether sending the last batch took as long as to a coordinator that is far away.
         self._is_slow = False
         self._lock = make_lock()
         self._pending: list[bytes] = []
-        #: How many of the pending ones have gone into batches.
+        #: How many of the pending inputs are in batches.
         self._offset = 0
-        #: How many inputs have gone into batches since the beginning, and how many have arrived.
+        #: How many inputs have been put into batches so far, and how many have arrived.
         self._taken = 0
         self.sent = 0
         self._batch: bytes | None = None
@@ -54,35 +55,35 @@ class Outbox:
         self.bell: SimpleQueue[None] = SimpleQueue()
 
     def open(self) -> None:
-        """Let batches go: the coordinator knows the job."""
+        """Allow batches to be sent: the job has been submitted."""
         self._busy = None
 
     @property
     def count(self) -> int:
-        """How many inputs there have been."""
+        """The number of inputs that have been added."""
         with self._lock:
             return self._taken + len(self._pending) - self._offset
 
     def add(self, items: Sequence[bytes]) -> int:
-        """Take inputs in. Returns the index of the first."""
+        """Add inputs and return the index of the first."""
         with self._lock:
             index = self._taken + len(self._pending) - self._offset
             self._pending.extend(items)
         return index
 
     def ring(self) -> None:
-        """Wake the sending thread, unless that has been done already."""
+        """Wake the sending thread, unless it has been woken already."""
         if not self._rung:
             self._rung = True
             self.bell.put(None)
 
     def wait(self) -> None:
-        """Wait until the bell rings: the sending thread's."""
+        """Wait until the bell rings. Called in the sending thread."""
         self.bell.get()
         self._rung = False
 
     def push(self) -> bool:
-        """Send one batch, if there is any and nobody else is sending. Raises what ``send`` does."""
+        """Send one batch if no other thread is sending. Raises the errors of ``send``."""
         mine = object()
         try:
             with self._lock:
@@ -97,17 +98,18 @@ class Outbox:
         except BaseException:
             if self._busy is mine:
                 self._busy = None
-            self.bell.put(None)  # whoever was interrupted may not come back
+            self.bell.put(None)  # an interrupted caller may not try again
             raise
         if self._offset < len(self._pending):
             self.bell.put(None)
         return True
 
     def advance(self, on_sent: Callable[[], object]) -> bool:
-        """Send what there is, a batch, or several at a time where the way is long: the sending
-        thread's, which no signal interrupts. ``on_sent`` is called when more has arrived.
+        """Send a batch, or several at the same time if the coordinator is far away.
 
-        Returns whether there was any. Raises what ``send`` does; then nothing more can be sent.
+        It is called in the sending thread, which signals do not interrupt. ``on_sent`` is called
+        when more inputs have arrived. Returns whether there were any inputs. Raises the errors of
+        ``send``; then nothing more can be sent.
         """
         has_more = self._offset < len(self._pending)
         if self._is_slow and has_more and self._lanes.measure():
@@ -141,12 +143,12 @@ class Outbox:
         return True
 
     def drop(self) -> None:
-        """Forget what has not been sent."""
+        """Discard the inputs that have not been sent."""
         with self._lock:
             self._pending, self._offset, self._batch = [], 0, None
 
     def _cut(self, most_bytes: int = BATCH_BYTES) -> bool:
-        """Make a batch of as many pending inputs as travel together."""
+        """Make a batch of as many pending inputs as one batch may hold."""
         pending, start = self._pending, self._offset
         size, stop = 0, start
         while stop < len(pending) and stop - start < BATCH_TASKS:

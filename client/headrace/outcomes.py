@@ -1,9 +1,9 @@
-"""Outcomes as ``multiprocessing.pool`` hands them out: AsyncResult, MapResult and the iterators.
+"""The results that ``multiprocessing.pool`` returns: AsyncResult, MapResult and the iterators.
 
-Each is fed by a stream's receiver thread and read by the user's threads. A user's thread may be
-interrupted by a signal handler's exception at any point. So nothing here that the receiver thread
-needs is a Condition or an Event: they may stay locked for ever when one who enters them is
-interrupted, which a ``with`` statement over a plain lock never does.
+A stream's receiver thread sets each of them, and the user's threads read it. A signal handler may
+raise an exception in a user's thread at any point. For this reason the receiver thread uses no
+Condition or Event here: either may stay locked for ever if a thread is interrupted while it enters
+it, which cannot happen with a ``with`` statement over a plain lock.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ Outcome = tuple[bool, Any]
 
 
 class Home(Protocol):
-    """The pool that outcomes come from; whoever still waits for one keeps it alive."""
+    """The pool that outcomes come from. A result that is waited for keeps its pool alive."""
 
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
-        """Raise what makes it vain to wait here, and receive where nobody else would."""
+        """Raise an error if the wait would never end; receive if no other thread can."""
         ...
 
 
@@ -63,20 +63,20 @@ class AsyncResult(Generic[T]):
         self._home = home
 
     def ready(self) -> bool:
-        """Whether the call is over, and its callback has returned."""
+        """Return whether the call has ended and its callback has returned."""
         return self._over
 
     def successful(self) -> bool:
-        """Whether it was over without an exception. Raises ValueError when it is not over."""
+        """Return whether the call ended without an exception. Raises ValueError before it ends."""
         if not self._over or self._outcome is None:
             raise ValueError(f"{self!r} not ready")
         return self._outcome[0]
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the call is over, or for ``timeout`` seconds; None waits for ever, and 0 or
-        less not at all.
+        """Wait until the call has ended, but at most ``timeout`` seconds; None waits without limit,
+        and with 0 or less it does not wait.
 
-        Raises TypeError for what is no number, and ValueError for NaN.
+        Raises TypeError if ``timeout`` is not a number, and ValueError if it is NaN.
         """
         timeout = read_timeout(timeout)
         home = self._home
@@ -84,7 +84,7 @@ class AsyncResult(Generic[T]):
             home.prepare_to_wait(self.ready)
         if self._over:
             return
-        # Over is over: then it does no harm to open the gate once more, whoever holds it.
+        # The call has ended for good, so it is harmless to release the gate again.
         try:
             acquire(self._gate, None if timeout is None else max(timeout, 0))
         finally:
@@ -95,10 +95,10 @@ class AsyncResult(Generic[T]):
                     pass
 
     def get(self, timeout: float | None = None) -> T:
-        """Wait as ``wait`` does, and return the result, the same each time.
+        """Wait as ``wait`` does, and return the result, the same object each time.
 
-        Raises what the call raised, multiprocessing.TimeoutError if it is not over in time, and
-        what ``wait`` does.
+        Raises the exception that the call raised, multiprocessing.TimeoutError if the call has not
+        ended in time, and the errors of ``wait``.
         """
         self.wait(timeout)
         if not self._over or self._outcome is None:
@@ -110,7 +110,7 @@ class AsyncResult(Generic[T]):
         raise value
 
     def settle(self, outcome: Outcome) -> None:
-        """Take the outcome in, unless there is one: the feeding side."""
+        """Set the outcome unless it is set already. The stream calls this."""
         first = False
         try:
             with self._lock:
@@ -139,7 +139,8 @@ class AsyncResult(Generic[T]):
 class MapResult(AsyncResult[list[T]]):
     """The result of ``map_async``: a list in the order of the arguments.
 
-    It is over when every call is; then it raises the first exception by position, if there was any.
+    It is ready when all calls have ended. If calls raised exceptions, it raises that of the first
+    argument whose call raised one.
     """
 
     def __init__(
@@ -154,14 +155,14 @@ class MapResult(AsyncResult[list[T]]):
         self._first_error: tuple[int, BaseException] | None = None
 
     def begin(self, length: int) -> None:
-        """Say how many calls there are: the feeding side, before any outcome."""
+        """Set the number of calls. The stream calls this before any outcome is added."""
         self._left = length
         self._values = [None] * length
         if not length:
             self.settle((True, self._values))
 
     def take(self, start: int, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes in: the feeding side."""
+        """Add outcomes. The stream calls this."""
         self._values[start : start + len(outcomes)] = map(itemgetter(1), outcomes)
         if not all(map(itemgetter(0), outcomes)):
             index, error = next(
@@ -178,20 +179,21 @@ class MapResult(AsyncResult[list[T]]):
             self.settle((True, values) if first is None else (False, first[1]))
 
     def fail(self, error: BaseException) -> None:
-        """End with this exception, whatever is still to come: the feeding side."""
+        """End with this exception, whatever outcomes are missing. The stream calls this."""
         self.settle((False, error))
 
 
 class UnorderedIterator(Iterator[T]):
-    """The iterator that ``imap_unordered`` returns: values and exceptions as they come.
+    """The iterator that ``imap_unordered`` returns: values and exceptions as they arrive.
 
-    ``on_taken(total)`` is told how many outcomes have left, so that as many can come in.
+    ``on_taken(total)`` is called with the number of outcomes that have been read so far, so that
+    more of the input can be submitted.
     """
 
     def __init__(self, on_taken: Callable[[int], None], home: Home | None = None) -> None:
         self._lock = make_lock()
         self._ready: deque[Outcome] = deque()
-        #: A lock for each consumer who waits, released when there is news.
+        #: A lock for each waiting consumer, released to wake it.
         self._waiting: list[threading.Lock] = []
         self._expected: int | None = None
         self._taken = 0
@@ -208,8 +210,9 @@ class UnorderedIterator(Iterator[T]):
     def next(self, timeout: float | None = None) -> T:
         """Wait for the next value as ``AsyncResult.wait`` does, and return it.
 
-        Raises StopIteration behind the last one, what its call raised, and
-        multiprocessing.TimeoutError if it is not there in time: it is the next one still.
+        Raises StopIteration after the last one, the exception that the call raised, and
+        multiprocessing.TimeoutError if the value has not arrived in time; it can be waited for
+        again.
         """
         deadline = None
         if timeout is not None:
@@ -233,20 +236,20 @@ class UnorderedIterator(Iterator[T]):
         return result
 
     def take(self, start: int, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes in: the feeding side."""
+        """Add outcomes. The stream calls this."""
         del start
         with self._lock:
             self._ready += outcomes
             self._wake()
 
     def expect(self, length: int) -> None:
-        """Say how many outcomes there will be in all: the feeding side."""
+        """Set the total number of outcomes. The stream calls this."""
         with self._lock:
             self._expected = length
             self._wake()
 
     def fail(self, error: BaseException) -> None:
-        """End with this exception after what is there: the feeding side."""
+        """End with this exception after the present outcomes. The stream calls this."""
         with self._lock:
             self._failure = self._failure or error
             self._wake()
@@ -277,7 +280,7 @@ class UnorderedIterator(Iterator[T]):
 
 
 class OrderedIterator(UnorderedIterator[T]):
-    """The iterator that ``imap`` returns: the same in the order of the arguments."""
+    """The iterator that ``imap`` returns: values and exceptions in the order of the arguments."""
 
     def __init__(self, on_taken: Callable[[int], None], home: Home | None = None) -> None:
         super().__init__(on_taken, home)
@@ -285,7 +288,7 @@ class OrderedIterator(UnorderedIterator[T]):
         self._next = 0
 
     def take(self, start: int, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes in; those that come before their turn wait for it."""
+        """Add outcomes; those that arrive early are kept until it is their turn."""
         with self._lock:
             if start == self._next and not self._early:
                 self._ready += outcomes
@@ -300,16 +303,16 @@ class OrderedIterator(UnorderedIterator[T]):
 
 
 def read_timeout(timeout: float | None) -> float | None:
-    """A caller's number of seconds, None for ever.
+    """Return a caller's timeout in seconds, or None to wait without limit.
 
-    Raises TypeError for another thing, and ValueError for NaN.
+    Raises TypeError if it is not a number, and ValueError if it is NaN.
     """
     seconds = None if timeout is None else check_timeout(timeout)
     return None if seconds is None or seconds > LONGEST_SECONDS else seconds
 
 
 def call_safely(callback: Callback, value: object) -> None:
-    """Call what is the user's own, in a thread for which others wait; what it raises is logged."""
+    """Call a user's callback in a thread that others depend on; an exception is logged."""
     try:
         callback(value)
     except Exception:

@@ -1,7 +1,7 @@
-"""Who receives a stream's outcomes: its own thread, or a caller who waits for one anyway.
+"""Receives a stream's outcomes, in its own thread or in that of a caller that waits for one.
 
-One of them does at a time. A caller that attends may be interrupted by a signal handler's exception
-at any point; what it has received for others is handed to them by the receiver thread.
+Only one thread receives at a time. A signal handler may raise an exception in the caller's thread
+at any point; the receiver thread then passes on the outcomes that the caller received for others.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from headrace_wire.messages.results import Collected
 
 log = logging.getLogger(__name__)
 
-#: Seconds between requests by which the coordinator hears that the client lives, while nobody
+#: Seconds between requests that show the coordinator that the client is alive, while no thread
 #: waits.
 IDLE_SECONDS = 20.0
 
 
 class Attendee(Protocol):
-    """A caller who waits for the outcome of one task. ``bell`` rings when it is there."""
+    """A caller that waits for the outcome of one task. ``bell`` rings when it has arrived."""
 
     bell: SimpleQueue[None]
 
@@ -38,9 +38,11 @@ class Attendee(Protocol):
 
 
 class Receiver:
-    """``on_values`` and ``on_failures`` are told of outcomes, ``on_complete`` that all have come,
-    and ``on_broken`` that no more do. ``plan_wait`` returns, in the receiver thread, how many
-    seconds to wait for the next ones. ``bell`` rings for that thread when it may be wanted.
+    """Receives outcomes and passes them to ``on_values`` and ``on_failures``.
+
+    ``on_complete`` is called after the last one, and ``on_broken`` if no more can arrive.
+    ``plan_wait`` is called in the receiver thread and returns how many seconds to wait for the next
+    outcomes. ``bell`` wakes that thread when it may be needed.
     """
 
     def __init__(
@@ -64,29 +66,29 @@ class Receiver:
         self._on_broken = on_broken
         self._plan_wait = plan_wait or (lambda: MAX_WAIT_SECONDS)
         self.bell: SimpleQueue[None] = SimpleQueue()
-        #: Whether there are tasks that no caller attends to, and those to which one does.
+        #: Whether there are tasks that no caller waits for, and the tasks that one waits for.
         self.unattended = False
         self.attended: set[int] = set()
-        #: Callers who wait because somebody else receives.
+        #: Callers that wait while another thread receives.
         self._attendees: dict[Attendee, None] = {}
-        #: Who receives; nobody does until the job is there.
+        #: Held by the thread that receives; nothing is received until the job has been submitted.
         self._receiving: object | None = self
         self._fault: HeadraceError | None = None
         self._thread = threading.Thread(target=self._run, name="headrace-receiver", daemon=True)
 
     @property
     def is_here(self) -> bool:
-        """Whether this is the thread that passes outcomes on: it cannot wait for them."""
+        """Whether the calling thread passes outcomes on, and so cannot wait for them."""
         return threading.current_thread() is self._thread
 
     def start(self) -> None:
-        """Let outcomes be received: the coordinator knows the job."""
+        """Begin to receive outcomes: the job has been submitted."""
         self._thread.start()
         self._receiving = None
         self.bell.put(None)
 
     def attend(self, attendee: Attendee) -> None:
-        """Receive in this thread, whenever no other one does, until an outcome is there."""
+        """Wait for an outcome; receive in this thread whenever no other thread does."""
         while not (attendee.over or self._lifetime.ended):
             if self.is_here:  # a callback makes a call of its own, and waits for it
                 self._receive_next(MAX_WAIT_SECONDS)
@@ -95,21 +97,21 @@ class Receiver:
         self._attendees.pop(attendee, None)
 
     def receive_here(self, is_over: Callable[[], bool]) -> None:
-        """In a callback, go on receiving until something is over: nobody else would do it."""
+        """In a callback, receive until ``is_over`` returns true: no other thread could do it."""
         while self.is_here and not (is_over() or self._lifetime.ended):
             self._receive_next(MAX_WAIT_SECONDS)
 
     def report(self, error: HeadraceError) -> None:
-        """Have the receiver thread tell everybody that the stream is broken."""
+        """Let the receiver thread report that the stream cannot go on."""
         self._fault = error
         self.bell.put(None)
 
     def let_go(self) -> None:
-        """Let go of those who were told of outcomes: there are no more."""
+        """Release the callbacks, which are not called any more."""
         self._on_values = self._on_failures = _ignore
 
     def _attend_once(self, attendee: Attendee) -> bool:
-        """Collect once, if nobody else does. False: the attendee's bell will ring."""
+        """Collect once. Returns False if another thread collects and will ring the bell."""
         mine = object()
         try:
             with self._lifetime.lock:
@@ -143,7 +145,7 @@ class Receiver:
         return True
 
     def _is_wanted(self) -> bool:
-        """Whether there is something for the receiver thread to do."""
+        """Return whether there is something for the receiver thread to do."""
         return bool(
             self.unattended
             or self._lifetime.closed
@@ -164,7 +166,7 @@ class Receiver:
                         self._receiving = self._thread
                 wanted = self._is_wanted()
                 if free:
-                    if wanted or idle:  # so that the coordinator hears from this program
+                    if wanted or idle:  # to show the coordinator that this program is alive
                         self._receive_next(self._plan_wait() if wanted else 0.0)
                     with self._lifetime.lock:
                         self._receiving = None
@@ -185,7 +187,7 @@ class Receiver:
         return True
 
     def _receive_next(self, wait_seconds: float) -> None:
-        """Collect what there is and tell of everything: the receiver thread's."""
+        """Collect outcomes and pass all of them on. Called in the receiver thread."""
         inbox = self._inbox
         if not inbox.untold and not inbox.collect_piece():
             inbox.collect(wait_seconds, ahead=True)
@@ -219,7 +221,7 @@ class Receiver:
             self._on_complete()
 
     def _refuse_initializer(self, failures: Sequence[TaskFailure]) -> None:
-        """Break where an initializer does not end: it would not for the other tasks, either."""
+        """Raise an error for an initializer that does not return: every task would wait for it."""
         for failure in failures:
             if failure.error_type == INITIALIZER_TIMEOUT and failure.reason == TIMEOUT:
                 self._fault = TaskFailedError(
@@ -229,4 +231,4 @@ class Receiver:
 
 
 def _ignore(*told: object) -> None:
-    """Stand in for those who were told, when this is over."""
+    """Replace a callback after the stream has ended."""

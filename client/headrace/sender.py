@@ -1,4 +1,4 @@
-"""The thread that submits a stream's job, and sends what goes in until the stream is over."""
+"""The thread that submits a stream's job and sends its inputs until the stream ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class Sender:
-    """``on_ready`` is called when the coordinator knows the job, ``on_sent`` when more inputs have
+    """Submits a stream's job and sends its inputs.
+
+    ``on_ready`` is called when the job has been submitted, ``on_sent`` when more inputs have
     arrived, and ``on_broken`` when no more can be sent.
     """
 
@@ -44,15 +46,15 @@ class Sender:
         self._on_ready = on_ready
         self._on_sent = on_sent
         self._on_broken = on_broken
-        #: The program's span, for those of the job; else each task brings its own.
+        #: The program's tracing span, the parent of those of the job; otherwise each task has one.
         self._trace = write_trace() if traced else ""
         self._is_traced = traced
         self._running = threading.Lock()
         self.outbox = Outbox(self._put_batch, lanes)
 
     def start(self) -> None:
-        """Start the thread. Where that is interrupted, the next call may start another one: the
-        first of them stays.
+        """Start the thread. If that is interrupted, the next call may start a second thread; only
+        the first of them goes on.
         """
         if self._is_traced:
             self._trace = write_trace() or self._trace
@@ -100,7 +102,7 @@ class Sender:
         self._wait_for_room(lambda: self._jobs.put(self._spec.id, start, packed))
 
     def _wait_for_room(self, call: Callable[[], object]) -> None:
-        """Have a call made as soon as the coordinator has room for it, unless this is over."""
+        """Repeat a call until the coordinator has room for it, unless the stream has ended."""
         if not self._lifetime.ended:
             wait_for_room(call, self._wait_on)
 

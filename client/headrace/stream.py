@@ -1,16 +1,16 @@
-"""A stream: one job of this client's own, into which calls go and out of which outcomes come.
+"""A stream: a job of this client to which calls are added and from which outcomes are received.
 
-    put ─► outbox ─► sender thread ─► JobQueue.put (one batch for all that came meanwhile)
+    put ─► outbox ─► sender thread ─► JobQueue.put (one batch of all pending inputs)
     on_values, on_failures ◄─ receiver thread ◄─ ResultQueue.collect (long-poll)
 
-    put, push, attend: the same in the thread of a caller who waits for the outcome anyway
+    put, push, attend: the same in the thread of a caller that waits for the outcome anyway
 
-Both threads are started by the first ``put`` and end when the job is over: after ``close``, when
-every outcome is there, or after ``cancel``. When one of them ends for any other reason, all who
-wait are told.
+Both threads are started by the first ``put`` and end when the job ends: when all outcomes have
+arrived after ``close``, or after ``cancel``. If one of them ends for any other reason, an error is
+reported to all callers that wait.
 
-The sender is in ``sender``, the receiver in ``receiver``. A caller may be interrupted by a signal
-handler's exception at any point; see ``outbox`` for how the state stays whole.
+The sender is in ``sender``, the receiver in ``receiver``. A signal handler may raise an exception
+in a caller's thread at any point; see ``outbox`` for how the state is kept consistent.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from headrace_wire.messages.failures import TaskFailure
 
 log = logging.getLogger(__name__)
 
-#: Bytes of one input: it travels in one frame, with some words around it.
+#: Maximum size of one input in bytes: it is sent in one frame, with some space for the header.
 MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
 
 
@@ -55,16 +55,17 @@ def refuse_large(item: bytes) -> None:
 
 
 class Stream:
-    """Calls of one service's operation, put one by one. Thread safe.
+    """Calls of one operation of a service, added one by one. It is thread-safe.
 
     ``on_values(start, values)`` is called with the values of tasks from ``start`` on, and
-    ``on_failures`` with tasks that failed, in any order and in the receiver thread. Only outcomes
-    of attended tasks may be passed on in the thread of a caller that attends, and they are passed
-    on again if that is interrupted. ``on_broken`` is called once when the stream cannot go on: no
-    further outcome comes. With ``gather_seconds`` outcomes may come that much later, and then many
-    at a time. ``plan_wait`` returns, in the receiver thread, how many seconds to wait for the next
-    ones. ``on_silence`` is told why none comes, after some seconds. ``explain`` turns what breaks
-    the stream into a clearer error. ``on_end`` is called after everything else.
+    ``on_failures`` with tasks that failed, in any order. Both are called in the receiver thread;
+    for attended tasks they may be called in the thread of the attending caller, and are called
+    again if that thread is interrupted. ``on_broken`` is called once if the stream cannot go on;
+    no further outcomes arrive then. With ``gather_seconds``, outcomes may be delayed by as many
+    seconds so that more of them arrive together. ``plan_wait`` is called in the receiver thread and
+    returns how many seconds to wait for the next outcomes. ``on_silence`` is called with the reason
+    if no outcome arrives for some seconds. ``explain`` replaces an error that ends the stream by a
+    clearer one. ``on_end`` is called after all other callbacks.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Stream:
         )
         #: The id of the job.
         self.job_id = spec.id
-        #: For those who take tasks back, and they alone: the sending of a task, and the end.
+        #: Only for ``withdraw``: notified when tasks have been sent, and at the end.
         self._changed = threading.Condition()
         self._watchers = 0
         self._started = False
@@ -125,44 +126,44 @@ class Stream:
 
     @property
     def ended(self) -> bool:
-        """Whether every outcome has been told of, or none will be any more."""
+        """Whether all outcomes have been passed on, or no more will be."""
         return self._lifetime.ended
 
     @property
     def is_told_here(self) -> bool:
-        """Whether this is the thread that passes outcomes on: it cannot wait for them."""
+        """Whether the calling thread passes outcomes on, and so cannot wait for them."""
         return self._receiver.is_here
 
     def put(self, item: bytes, *, attended: bool = False) -> int:
-        """Hand in one task's input. Returns the task's index.
+        """Add one task's input and return the task's index.
 
-        An ``attended`` one may stay here until ``push`` is called, and its outcome there until
-        ``attend`` is. Raises JobStateError after ``close``, what broke the stream, and UsageError
-        for an input that is too large to travel.
+        An ``attended`` input may be kept until ``push`` is called, and its outcome may not be
+        fetched until ``attend`` is called. Raises JobStateError after ``close``, the error that
+        ended the stream, and UsageError if the input is too large to be sent.
         """
         return self._add([item], attended=attended)
 
     def put_all(self, items: Sequence[bytes]) -> int:
-        """Hand in several inputs. Returns the index of the first. Raises what ``put`` does."""
+        """Add several inputs and return the index of the first. Raises the errors of ``put``."""
         return self._add(items, attended=False)
 
     def push(self) -> None:
-        """Send in this thread what was put, unless another one does so: for callers that wait."""
+        """Send pending inputs in this thread, unless another thread is sending."""
         try:
             self._outbox.push()
         except HeadraceError as error:
             self._receiver.report(error)
 
     def attend(self, attendee: Attendee) -> None:
-        """Receive in this thread, whenever no other one does, until an outcome is there."""
+        """Wait for an outcome; receive in this thread whenever no other thread does."""
         self._receiver.attend(attendee)
 
     def receive_here(self, is_over: Callable[[], bool]) -> None:
-        """In a callback, go on receiving until something is over: nobody else would do it."""
+        """In a callback, receive until ``is_over`` returns true: no other thread could do it."""
         self._receiver.receive_here(is_over)
 
     def close(self) -> None:
-        """Hand in nothing more; outcomes still come."""
+        """Accept no more inputs; outcomes are still received."""
         with self._lifetime.lock:
             self._lifetime.closed = True
             if not self._started and not self._lifetime.ended:  # then there is nothing to wait for
@@ -175,12 +176,12 @@ class Stream:
         self._receiver.bell.put(None)
 
     def cancel(self) -> None:
-        """Give up: running tasks are stopped, and ``on_broken`` is told so."""
+        """Cancel the job: running tasks are stopped, and ``on_broken`` is called."""
         if self.abandon():
             self._forget()
 
     def abandon(self) -> bool:
-        """Give up without telling the coordinator. Returns whether it has anything to forget."""
+        """Cancel without a call to the coordinator. Returns whether it knows the job."""
         if self._lifetime.complete:
             return False
         self._note_end()
@@ -189,13 +190,14 @@ class Stream:
         return self._started
 
     def forget(self) -> None:
-        """Have the coordinator forget what was given up. Raises UnreachableError."""
+        """Delete the abandoned job from the coordinator. Raises UnreachableError."""
         self._jobs.delete(self.job_id)
 
     def withdraw(self, indices: Collection[int], *, kill: bool) -> frozenset[int]:
-        """Take tasks back that have not started, or with ``kill`` even those that have.
+        """Withdraw tasks that have not started, or with ``kill`` also those that have.
 
-        Returns those that are taken back: ``on_failures`` is told of them. Raises UnreachableError.
+        Returns the indices that were withdrawn; ``on_failures`` is called for them. Raises
+        UnreachableError.
         """
         known = [index for index in indices if 0 <= index < self._outbox.count]
         last = max(known, default=-1)
@@ -216,11 +218,11 @@ class Stream:
                     self.job_id, tuple(known[place : place + MAX_NAMED_TASKS]), kill
                 )
             )
-        except UnknownJobError:  # it is over
+        except UnknownJobError:  # the job has ended
             return frozenset()
 
     def join(self) -> None:
-        """Wait until every outcome has been told of. Raises RuntimeError where that is done."""
+        """Wait until all outcomes have been passed on. Raises RuntimeError in a callback."""
         if not self._lifetime.ended:
             if self.is_told_here:
                 raise RuntimeError("cannot wait for all calls in the callback of one")
@@ -248,14 +250,14 @@ class Stream:
         return index
 
     def _finish(self) -> None:
-        """Every outcome has been told of."""
+        """End the stream after all outcomes have been passed on."""
         self._lifetime.complete = True
         self._forget()
         self._note_end()
         self._let_go()
 
     def _note_end(self) -> bool:
-        """Note that this is over. False when it was before."""
+        """Mark the stream as ended. Returns False if it was already."""
         if not self._lifetime.end():
             return False
         self._outbox.drop()
@@ -265,7 +267,7 @@ class Stream:
         return True
 
     def _let_go(self) -> None:
-        """Let go of those who were told of outcomes: there are no more."""
+        """Release the callbacks, which are not called any more."""
         self._receiver.let_go()
         self._on_broken = _ignore
         if self._on_end:
@@ -279,7 +281,7 @@ class Stream:
     def _forget(self) -> None:
         try:
             self._jobs.delete(self.job_id)
-        except HeadraceError as error:  # then it is forgotten after a while
+        except HeadraceError as error:  # then it expires at the coordinator
             log.debug("job %s is left to expire: %s", self.job_id, error)
 
     def _break(self, error: HeadraceError) -> None:
@@ -289,7 +291,7 @@ class Stream:
                 "heard of for two minutes"
             )
         elif isinstance(error, TaskFailedError):
-            self._forget()  # the other tasks are not to be tried
+            self._forget()  # the other tasks must not be run
         elif self._explain:
             error = self._explain(error)
         self._broken = error
@@ -299,4 +301,4 @@ class Stream:
 
 
 def _ignore(*told: object) -> None:
-    """Stand in for whoever was told, when this is over."""
+    """Replace a callback after the stream has ended."""

@@ -1,4 +1,4 @@
-"""How a job is described to the coordinator, whole or as a stream, and submitted with patience."""
+"""Describes a job, whole or as a stream, to the coordinator, and submits it with retries."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ T = TypeVar("T")
 
 
 class SubmitOptions(Struct, frozen=True):
-    """How a job is to be run.
+    """Options of a job.
 
-    ``name`` is for people. Jobs of a higher ``priority``, from -100 to 100, come first. A task that
-    takes longer than ``timeout_seconds`` is stopped. One that failed is tried again ``retries``
-    times, at first after ``retry_delay_seconds``, which double each time; None for the defaults: a
-    task that raised or took too long is not tried again, one whose process died or whose worker was
-    lost is tried three times in all. The job ends ``deadline_seconds`` after its submission.
+    ``name`` is a label for people. Jobs of a higher ``priority``, from -100 to 100, run first. A
+    task that takes longer than ``timeout_seconds`` is stopped. A failed task is tried again
+    ``retries`` times, first after ``retry_delay_seconds`` and then after twice as long each time.
+    If ``retries`` is None, a task that raised an exception or took too long is not tried again, and
+    a task whose process died or whose worker was lost is tried three times in all. The job ends
+    ``deadline_seconds`` after its submission.
 
-    Raises TypeError, and ValueError for what is not within its bounds.
+    Raises TypeError, and ValueError for values that are out of bounds.
     """
 
     name: str = ""
@@ -54,7 +55,7 @@ def make_job_spec(
 ) -> JobSpec:
     """Describe a new job to the coordinator; it has a new id if none is given.
 
-    Raises UsageError for parameters that do not cross the wire.
+    Raises UsageError for parameters that cannot be sent.
     """
     options = options or SubmitOptions()
     try:
@@ -81,7 +82,7 @@ def make_job_spec(
 
 
 def describe_span(about: JobSpec | JobStatus) -> dict[str, str | int]:
-    """What a span says of a job."""
+    """Return the attributes of a tracing span for a job."""
     named: dict[str, str | int] = {"name": about.name} if about.name else {}
     operation = about.function or about.operation
     return {"job": about.id, "service": about.service, "operation": operation, **named}
@@ -115,13 +116,15 @@ def advise_on_service(error: ServiceMissingError, spec: JobSpec) -> ServiceMissi
 
 
 def cut_for_slots(service: str, plan: Plan, workers: Iterable[WorkerStatus]) -> Plan:
-    """A plan that may be cut into tasks in several ways, cut for the slots that there are."""
+    """Divide a plan into tasks for the present number of slots, if it can be divided in several
+    ways.
+    """
     slots = sum(worker.slots for worker in workers if service in worker.engines)
     return plan.cut(slots) if plan.cut and slots else plan
 
 
 def check_job_id(job_id: object) -> str:
-    """A job's id. Raises TypeError for what is no text."""
+    """Return a job's id. Raises TypeError if it is not a string."""
     if not isinstance(job_id, str):
         raise TypeError(f"a job's id is a str, not {type(job_id).__name__} {job_id!r}")
     return job_id
@@ -130,7 +133,7 @@ def check_job_id(job_id: object) -> str:
 def wait_for_room(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
     """Repeat a call until the coordinator's spool has room for it; the coordinator waits.
 
-    ``on_held`` is told why each time; what it raises ends this.
+    ``on_held`` is called with the reason each time; an exception that it raises ends the wait.
     """
     while True:
         try:
