@@ -49,7 +49,7 @@ NAPS = {
 JOB_SECONDS = 10.0
 
 #: Values of 1 MiB that go there and back before it is measured, and while it is.
-VALUES_BEFORE, VALUES = 50, 400
+VALUES_BEFORE, VALUES = 50, 800
 
 #: Bytes that go through the relay alone, on one connection.
 PLAIN_BYTES = 256 << 20
