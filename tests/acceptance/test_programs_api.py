@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions, stream
+from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions, receiver
 from headrace_services.permits import RefusedError
 from headrace_services.primes import plan_count, plan_find
 from headrace_wire.errors import (
@@ -267,7 +267,7 @@ def test_a_pool_that_waits_for_nothing_is_heard_of(
             return int(count)
 
     before = count_results()
-    monkeypatch.setattr(stream, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(receiver, "IDLE_SECONDS", 1.0)
     assert pool.apply("shop:negate", (1,)) == -1
     assert count_results() == before + 1
     wait_until(lambda: count_results() == before)

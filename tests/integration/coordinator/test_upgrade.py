@@ -334,10 +334,10 @@ def test_a_copy_that_cannot_be_written_is_told_and_the_store_stays(
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from headrace_coordinator.store import kept_copy, migrations, store
+from headrace_coordinator.store import kept_copy, migrations, opening, store
 place, path = sys.argv[1:]
 module, _, name = place.partition(".")
-modules = {"store": store, "migrations": migrations, "kept_copy": kept_copy}
+modules = {"opening": opening, "migrations": migrations, "kept_copy": kept_copy}
 setattr(modules[module], name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
 store.Store(Path(path))
 """
@@ -347,10 +347,10 @@ store.Store(Path(path))
     "place",
     [
         "kept_copy._copy_payloads",
-        "store.migrate",
+        "opening.migrate",
         "migrations.compute_checksum",
         "migrations.note_maker",
-        "store.finish_copy",
+        "opening.finish_copy",
         "kept_copy.format_bytes",
     ],
 )
