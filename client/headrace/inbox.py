@@ -103,6 +103,11 @@ class Inbox:
             if why := self._jobs.status(self._job).waiting_for:
                 self._on_silence(why)
 
+    @property
+    def has_pieces(self) -> bool:
+        """Whether pieces are planned or being fetched."""
+        return bool(self._pieces or self._under_way)
+
     def collect_piece(self) -> bool:
         """Fetch planned pieces until one has arrived. Returns False if none is left. Raises
         HeadraceError.

@@ -59,13 +59,6 @@ class Lanes:
             self._round_trip.note(time.monotonic() - begun)
         return self.are_long
 
-    async def look(self) -> float:
-        """Measure as ``measure`` does, in a coroutine that blocks. Returns the round trip in
-        seconds, or 0 if the coordinator is near.
-        """
-        self.measure()
-        return self._round_trip.seconds
-
     def begin(self, call: Callable[[], T]) -> Future[T]:
         """Start a call in another thread; its duration helps to choose how many may be pending."""
         told: Future[T] = Future()

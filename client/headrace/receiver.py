@@ -168,6 +168,9 @@ class Receiver:
                 if free:
                     if wanted or idle:  # to show the coordinator that this program is alive
                         self._receive_next(self._plan_wait() if wanted else 0.0)
+                        # No other thread may receive before all planned pieces have been fetched.
+                        while self._inbox.has_pieces and not (self._lifetime.ended or self._fault):
+                            self._receive_next(0.0)
                     with self._lifetime.lock:
                         self._receiving = None
                 idle = (not free or not self._is_wanted()) and not self._wait_for_bell()
@@ -187,15 +190,12 @@ class Receiver:
         return True
 
     def _receive_next(self, wait_seconds: float) -> None:
-        """Collect outcomes and pass all of them on. Called in the receiver thread."""
+        """Collect outcomes once and pass them on. Called in the receiver thread."""
         inbox = self._inbox
         if not inbox.untold and not inbox.collect_piece():
             inbox.collect(wait_seconds, ahead=True)
-        while not self._lifetime.ended:
-            while inbox.untold and not self._lifetime.ended:
-                self._tell(inbox.untold.popleft())
-            if not inbox.collect_piece():
-                return
+        while inbox.untold and not self._lifetime.ended:
+            self._tell(inbox.untold.popleft())
 
     def _is_attended(self, collected: Collected) -> bool:
         return (
