@@ -1,20 +1,22 @@
-"""The agent: one worker's process, which feeds its pool from the job queue and reports back.
+"""The agent: the process of one worker, which feeds its pool from the job queue and reports back.
 
     coordinator ─► leaser ────► feeder ─► pool ─► slots
     coordinator ◄─ reporter ◄── feeder ◄─ pool ◄─ slots
     coordinator ◄► heartbeats ─► feeder
     signals ───────────────────► feeder
 
-All of it is one thread and one event loop, which watches the slots, too. Leaser, reporter,
-heartbeats and the fetching of data are tasks of one group, each with a connection to itself.
+Everything runs in one thread with one event loop, which watches the slots, too. The leaser, the
+reporter, the heartbeats and the fetching of data are tasks of one group, and each has its own
+connection.
 
-On SIGTERM, SIGINT or SIGHUP it drains: the leaser is cancelled, what has not started is handed
-back, running tasks have ``drain_seconds`` to finish; then the pool closes, the reporter delivers
-what is left, and the worker takes its leave. A second signal kills the slots at once.
+On SIGTERM, SIGINT or SIGHUP the worker drains: the leaser is cancelled, tasks that have not started
+are handed back, and running tasks have ``drain_seconds`` to finish. Then the pool is closed, the
+reporter delivers the remaining outcomes, and the worker signs off. A second signal kills the slots
+at once.
 
-Nothing that arrives or that a task made ends a worker: what is wrong with a lease or an outcome is
-that of its tasks, and an answer that makes no sense is asked for again. What ends it is a
-coordinator that stays away or refuses it, and slots that cannot be started.
+Nothing that arrives, and nothing that a task makes, ends a worker: an invalid lease or outcome only
+fails its tasks, and after an invalid answer the request is repeated. A worker ends if the
+coordinator stays away or refuses it, or if slots cannot be started.
 """
 
 from __future__ import annotations
@@ -71,27 +73,27 @@ from headrace_worker.stop_signals import StopSignals
 
 log = logging.getLogger(__name__)
 
-#: Seconds for the goodbye, when the worker goes, and for what an earlier one kept.
+#: Seconds allowed for signing off, and for reporting the outcomes that an earlier worker kept.
 FAREWELL_SECONDS = 10.0
 
-#: Seconds for the last report where the coordinator is away and outcomes are kept for the next
+#: Seconds allowed for the last report if the coordinator is away and outcomes are kept for the next
 #: worker.
 SHORT_FAREWELL_SECONDS = 1.0
 
-#: Seconds for which an answer to a heartbeat or a request for work is waited for at least, beyond
-#: the wait that was asked for; a third of the lease if that is longer.
+#: How many seconds at least to wait for the answer to a heartbeat or a request for work, in
+#: addition to the wait that was requested. It is a third of the lease if that is longer.
 SHORTEST_ANSWER_SECONDS = 1.0
 
-#: Seconds for which a report waits for its commit before it is sent again.
+#: How many seconds to wait for the commit of a report before it is sent again.
 REPORT_ANSWER_SECONDS = 15.0
 
 
 class Agent:
-    """One worker. ``run`` returns when it was told to go and has gone in good order.
+    """One worker. ``run`` returns after the worker was told to stop and has stopped in good order.
 
-    ``launcher`` starts its slots by the start method of the settings, if it has any.
-    Raises UsageError for settings that make no sense, KeyRefusedError, and UnreachableError when
-    the coordinator stayed away for ``give_up_seconds``.
+    ``launcher`` starts the slots with the start method of the settings; None if there are no slots.
+    Raises UsageError for invalid settings, KeyRefusedError, and UnreachableError if the coordinator
+    stayed away for ``give_up_seconds``.
     """
 
     def __init__(self, settings: WorkerSettings, launcher: Launcher | None) -> None:
@@ -117,7 +119,7 @@ class Agent:
             python=platform.python_version(),
             engine=settings.engine,
         )
-        key = load_key(settings.key_file)  # what is wrong with it is all that is said then
+        key = load_key(settings.key_file)  # first: if it fails, nothing else is logged
         self._guard = guard_key(settings) if settings.engine == POOL else Guard()
         if self._guard.closed:
             hide_memory()
@@ -139,13 +141,13 @@ class Agent:
         self._lost_logged = self._refusal_logged = False
         self._lost_at = 0.0  # monotonic
         self._introducing: asyncio.Task[Registration] | None = None
-        #: The cluster that runs the tasks in place of a pool.
+        #: The cluster that runs the tasks instead of a pool.
         self._grid: Grid | None = None
-        #: Set when that may have another number of slots.
+        #: Set when the cluster may have another number of slots.
         self._slots_news = asyncio.Event()
 
     def run(self) -> None:
-        """Work until told to go."""
+        """Work until told to stop."""
         run(self._live())
 
     async def _live(self) -> None:
@@ -163,7 +165,7 @@ class Agent:
                 await self._grid.close()
 
     async def _introduce(self) -> Registration | None:
-        """Register for the first time; None when the worker was told to go before that."""
+        """Register for the first time. Return None if the worker was told to stop before."""
         self._introducing = asyncio.create_task(self._open())
         try:
             return await self._introducing
@@ -175,7 +177,7 @@ class Agent:
             self._introducing = None
 
     async def _open(self) -> Registration:
-        """Open the cluster that runs the tasks, if one does, and register."""
+        """Open the cluster that runs the tasks, if there is one, and register."""
         if self._settings.engine != POOL:
             from headrace_worker.engines.opening import introduce_grid  # noqa: PLC0415 - few workers
 
@@ -194,7 +196,7 @@ class Agent:
             )
 
     def _limit_answers(self, lease_seconds: float) -> None:
-        """Have calls on a link that was cut dial anew before leases end."""
+        """Make calls on a broken link connect again before leases end."""
         answer_seconds = max(lease_seconds / 3, SHORTEST_ANSWER_SECONDS)
         self._jobs.answer_seconds = LEASE_WAIT_SECONDS + answer_seconds
         self._beats.answer_seconds = LONGEST_BEAT_SECONDS + answer_seconds
@@ -264,7 +266,7 @@ class Agent:
         return Pool(self._info.slots, self._launcher, self._make_slot_settings())
 
     async def _follow_slots(self) -> None:
-        """Tell the coordinator when there are more slots, or fewer, and why there are none."""
+        """Tell the coordinator when the number of slots changes, and why there are none."""
         while True:
             await self._slots_news.wait()
             self._slots_news.clear()
@@ -295,7 +297,9 @@ class Agent:
     def _begin(
         self, group: asyncio.TaskGroup, name: str, part: Coroutine[object, object, None]
     ) -> asyncio.Task[None]:
-        """Run a part of the worker until it is cancelled; if it ends by itself, the worker does."""
+        """Run a part of the worker until it is cancelled. If the part ends by itself, the worker
+        ends.
+        """
         return group.create_task(self._keep(name, part), name=name)
 
     async def _keep(self, name: str, part: Coroutine[object, object, None]) -> None:
@@ -310,7 +314,9 @@ class Agent:
                 raise HeadraceError(f"the worker's {name} failed: {error!r}") from error
 
     async def _report_unreported(self, group: asyncio.TaskGroup) -> None:
-        """Report what earlier workers could not, before anything is leased that may be done."""
+        """Report what earlier workers could not report, before tasks are leased that are already
+        done.
+        """
         folder = self._settings.unreported
         for kept in unreported.take(folder) if folder else ():
             tasks = count(sum(span.stop - span.start for span in kept.done), "task")
@@ -337,7 +343,7 @@ class Agent:
                 unreported.save(folder, done, self._info.id, held)
             else:
                 log.warning("the last outcomes could not be delivered: those tasks will run again")
-        # No more patience with a coordinator that is away.
+        # From here on, the worker does not wait for a coordinator that is away.
         once = self._manager.async_jobs(patient=False)
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
@@ -354,14 +360,14 @@ class Agent:
         return registration
 
     def _note_answer(self) -> None:
-        """Say once that a coordinator that was lost is back, whether it knows the worker or not."""
+        """Log once that the coordinator is back, whether it knows this worker or not."""
         if self._lost_logged:
             self._lost_logged = self._refusal_logged = False
             log.info("the coordinator answers again")
 
     def _note_lost(self, error: UnreachableError) -> None:
         if error.connected_at is not None and error.connected_at < self._lost_at:
-            return  # it went with the others, and was only noticed later
+            return  # it was lost together with the others, and this was noticed later
         self._lost_at = time.monotonic()
         is_news = not self._lost_logged or (error.refusal and not self._refusal_logged)
         if is_news and not self._stop.requests:
@@ -375,6 +381,6 @@ class Agent:
 
 
 def make_name() -> str:
-    """The host's name and the process number, which is not cut."""
+    """Return the host's name, shortened if necessary, and the process number."""
     process = f"-{os.getpid()}"
     return fit_name(socket.gethostname(), MAX_IDENTIFIER_CHARACTERS - len(process)) + process

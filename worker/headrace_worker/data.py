@@ -1,5 +1,5 @@
-"""Large data of jobs, as a worker keeps it: fetched once, in files that slots read: in
-memory where the system has such files, else in a folder that is removed afterwards.
+"""Large data of jobs, which a worker fetches once and keeps in files that slots read. The files are
+in memory if the system supports that, otherwise in a folder that is removed afterwards.
 
 a lease whose job's parameters refer to data ─► JobQueue.read ─► DataStore ─► slots: Kept
 """
@@ -25,18 +25,18 @@ from headrace_wire.mismatch import explain_mismatch
 #: Seconds for which data is kept that no lease needs.
 KEPT_SECONDS = 60.0
 
-#: Pieces of data that one job's parameters may refer to.
+#: The maximum number of pieces of data that the parameters of a job may refer to.
 MOST_PIECES = 8
 
-#: What refers to them: the name of each parameter, with a job and the number of bytes of its input.
+#: The references: the name of each parameter, with a job and the number of bytes of its input.
 _References = Annotated[dict[str, tuple[str, int]], Meta(max_length=MOST_PIECES)]
 
 
 class Needs(Struct, frozen=True):
-    """What a job's parameters ask of a worker.
+    """What the parameters of a job require of a worker.
 
-    ``tenant`` is whose slots alone may run it; ``data`` names the parameters that are elsewhere,
-    each with the job whose input it is.
+    ``tenant`` names the tenant whose slots alone may run the job. ``data`` lists the parameters
+    that are stored elsewhere, each with the job whose input it is.
     """
 
     tenant: str = ""
@@ -45,11 +45,11 @@ class Needs(Struct, frozen=True):
 
 @lru_cache(maxsize=64)
 def read_needs(parameters: bytes) -> Needs:
-    """Read them from the parameters of a job. Raises ValueError."""
+    """Read the needs from the parameters of a job. Raises ValueError."""
     try:
         about: object = unpack(parameters)
     except (ValueError, TypeError, RecursionError):
-        return Needs()  # whoever prepares the job says so
+        return Needs()  # the code that prepares the job reports the error
     if not isinstance(about, dict):
         return Needs()
     found = cast("dict[object, object]", about)
@@ -67,12 +67,12 @@ class _File(Struct):
     path: str
     size: int
     used_seconds: float
-    #: Among open files, for one in memory; None for one on the disk.
+    #: The file descriptor of a file in memory; None for a file on disk.
     number: int | None = None
 
 
 class DataStore:
-    """Files by the job whose input they are. Not thread safe."""
+    """Files, found by the job whose input they contain. Not thread-safe."""
 
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
@@ -82,7 +82,7 @@ class DataStore:
         return source in self._files
 
     def put(self, source: str, content: bytes) -> None:
-        """Keep data. Raises OSError where the system refuses."""
+        """Store data in a file. Raises OSError."""
         number = path = None
         if HAS_MEMORY_FILES:
             number = open_memory_file("headrace-data")
@@ -98,13 +98,13 @@ class DataStore:
         self._files[source] = _File(path, len(content), time.monotonic(), number)
 
     def locate(self, source: str) -> tuple[str, int]:
-        """Where slots find it, and how many bytes it has."""
+        """Return the path at which slots find the data, and its size in bytes."""
         file = self._files[source]
         file.used_seconds = time.monotonic()
         return file.path, file.size
 
     def expire(self, needed: Collection[str]) -> None:
-        """Let go of what has not been needed for a while."""
+        """Remove data that has not been needed for a while."""
         before = time.monotonic() - KEPT_SECONDS
         for source, file in list(self._files.items()):
             if file.used_seconds < before and source not in needed:
@@ -112,7 +112,7 @@ class DataStore:
                 _remove(file.path, file.number)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Remove all data."""
         for file in self._files.values():
             _remove(file.path, file.number)
         self._files.clear()
@@ -121,7 +121,7 @@ class DataStore:
             self._folder = ""
 
     def _make_place(self) -> str:
-        """A path that no file has, in a folder of this user's own."""
+        """Return an unused path in a folder that belongs to this user alone."""
         if not self._folder:
             self._folder = tempfile.mkdtemp(prefix="headrace-data-")
         return str(Path(self._folder, os.urandom(8).hex()))
@@ -131,5 +131,6 @@ def _remove(path: str, number: int | None) -> None:
     if number is not None:
         os.close(number)
         return
-    with suppress(OSError):  # on Windows while a slot reads it: it goes with its folder
+    # On Windows this fails while a slot reads the file; it is removed with its folder.
+    with suppress(OSError):
         Path(path).unlink()

@@ -1,8 +1,8 @@
 """The feeder keeps the pool busy, and passes on what comes from it.
 
 leaser ─ count_wanted ─► Feeder        leaser ─ take ─► LeaseIntake ─► Pool.submit ─► slots
-heartbeats ─ obey ─────► Feeder ─► Pool.cancel, Pool.hand_back
-reporter ◄────────────── Feeder ◄─ Pool.take_events ◄── slots
+heartbeats ─ obey ─────► Feeder ─► Pool.cancel, Pool.hand_back reporter ◄────────────── Feeder ◄─
+Pool.take_events ◄── slots
 """
 
 from __future__ import annotations
@@ -25,28 +25,29 @@ from headrace_worker.reporter import Reporter
 from headrace_worker.stop_signals import StopSignals
 from headrace_worker.wake import wait_until
 
-#: Seconds between looks at the memory of the slots.
+#: Seconds between two measurements of the memory of the slots.
 LOOK_SECONDS = 2.0
 
-#: When every slot has been in one task for longer than this, what waits here goes to others.
+#: If every slot has been in one task for longer than this, tasks that wait here go to other
+#: workers.
 STUCK_SECONDS = 0.25
 
-#: Tasks that last less than this many seconds are asked for ahead, while there is less than so many
-#: seconds of work for each slot.
+#: Tasks that take less than this many seconds are requested in advance, while there are less than
+#: so many seconds of work for each slot.
 SHORT_TASK_SECONDS = 0.1
 AHEAD_SECONDS = 0.25
 
-#: Bytes of values waiting to be reported beyond which no more work is asked for; where the
-#: coordinator is far most of them are under way.
+#: If more bytes of values than this wait to be reported, no more work is requested. The second
+#: number applies if the coordinator is far away, when most of these bytes are being sent.
 MAX_PENDING_BYTES = 16 << 20
 FAR_PENDING_BYTES = 48 << 20
 
-#: Bytes of inputs that one request asks for at most where the coordinator is far, and that are to
-#: be here and under way.
+#: The maximum number of bytes of inputs in one request, and of those that are here and on their
+#: way, if the coordinator is far away.
 REQUEST_BYTES = 4 << 20
 AHEAD_BYTES = 48 << 20
 
-#: Seconds of work for each slot that a request brings, as far as there is so much.
+#: How many seconds of work for each slot a request brings if there is enough.
 REQUEST_SECONDS = 0.5
 
 
@@ -63,9 +64,9 @@ class Feeder:
     news: asyncio.Event
     wanted: asyncio.Event
     round_trip: RoundTrip
-    #: The monotonic moment at which more work may be wanted, whatever happens until then.
+    #: When more work may be wanted (monotonic), whatever happens until then.
     wanted_at: float = inf
-    #: Resident memory of slots and agent and their share of a core, when last looked at.
+    #: Resident memory of the slots and the agent, and their share of a core, when last measured.
     rss_bytes: int = 0
     cpu_percent: float = 0.0
     draining: bool = False
@@ -73,7 +74,7 @@ class Feeder:
     _closing: bool = False
 
     async def feed(self) -> None:
-        """Run the pool until the worker is told to go."""
+        """Run the pool until the worker is told to stop."""
         self.pool.attach(asyncio.get_running_loop(), self.news.set)
         while not self.stop.requests:
             self._pass_on()
@@ -86,14 +87,14 @@ class Feeder:
             await wait_until(self.news, moment)
 
     async def drain(self, seconds: float) -> bool:
-        """Hand back what has not started, and let running tasks finish.
+        """Hand back tasks that have not started, and let running tasks finish.
 
-        Returns False when they took too long. The pool is to be closed then.
+        Returns False if they took too long. The caller then closes the pool.
         """
         self.draining = True
         deadline = time.monotonic() + seconds
         self._hand_back()
-        self._pass_on()  # an outcome may have come together with the word to go
+        self._pass_on()  # an outcome may have arrived together with the signal
         while self.pool.outstanding and self.stop.requests < 2 and time.monotonic() < deadline:
             await wait_until(self.news, min(deadline, self.pool.due_seconds))
             self._pass_on()
@@ -102,7 +103,7 @@ class Feeder:
         return not self.pool.outstanding or self.stop.requests > 1
 
     async def look(self) -> None:
-        """Look at what slots and agent take, and at the data kept, until cancelled."""
+        """Measure memory and CPU time of slots and agent, and expire data, until cancelled."""
         meter = CpuMeter()
         while True:
             if self.pool.outstanding:
@@ -117,11 +118,12 @@ class Feeder:
             await asyncio.sleep(LOOK_SECONDS)
 
     def count_wanted(self, asked: Sequence[int] = ()) -> int:
-        """Count for how many slots work is wanted now, beside what is ``asked`` for already.
+        """Return for how many slots work is wanted now, besides the work in the requests ``asked``.
 
-        Long tasks are asked for only when a slot is free: one that waited behind another here could
-        have run elsewhere. Short ones are asked for a little ahead, so that slots don't wait for a
-        round trip; and all that do not last far longer than that, where the coordinator is far.
+        Long tasks are requested only when a slot is free: a task that waited behind another one
+        here could have run elsewhere. Short tasks are requested a little in advance, so that slots
+        do not wait for a round trip. If the coordinator is far away, this applies to all tasks
+        except those that take much longer than a round trip.
         """
         pool = self.pool
         self.wanted_at = inf
@@ -151,7 +153,7 @@ class Feeder:
         return pool.slots
 
     def obey(self, orders: Orders) -> None:
-        """Do what the coordinator has answered a heartbeat with."""
+        """Carry out the orders in the answer to a heartbeat."""
         if self._closing:
             return
         for job in orders.cancelled_jobs:
@@ -166,7 +168,7 @@ class Feeder:
         self.news.set()
 
     def _foresee(self, times: Times | None, slots: int) -> int:
-        """How many tasks a request for so many slots brings, if there are so many."""
+        """Estimate how many tasks a request for this many slots brings, if there are enough."""
         seconds, size = times.mean_seconds if times else 0.0, self.intake.mean_bytes
         most = REQUEST_SECONDS * slots / seconds if seconds else slots
         return max(1, int(min(most, REQUEST_BYTES / size if size else most)))
@@ -179,14 +181,14 @@ class Feeder:
         return STUCK_SECONDS + find_stuck_seconds(self.pool.find_times(), round_trip)
 
     def _pass_on(self) -> None:
-        """Have everything that came from the slots reported."""
+        """Report everything that came from the slots."""
         events = self.pool.take_events()
-        # Before the outcomes, so that a task's lines are there when its outcome is.
+        # Lines go first, so that they are there when the outcome of their task is.
         if lines := self.pool.take_lines():
             self.reporter.add_lines(lines)
         if events:
             self.reporter.add(events, more=bool(self.pool.outstanding))
 
     def _hand_back(self) -> None:
-        """Give back every task that has not started."""
+        """Hand back every task that has not started."""
         self.reporter.add([*self.pool.hand_back(), *self.intake.hand_back()])

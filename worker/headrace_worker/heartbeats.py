@@ -1,9 +1,9 @@
-"""Heartbeats tell the coordinator that the worker lives; what it answers may hold orders.
+"""Heartbeats tell the coordinator that the worker is alive; its answers may contain orders.
 
     heartbeats ─ one after the other, each a long-poll of one interval ─► coordinator
     feeder ◄─ obey ───────────────────────────────────────────────────────┘
 
-They come from the agent, never from a slot. How long an answer is on its way says how far away the
+They are sent by the agent, never by a slot. The time that an answer takes shows how far away the
 coordinator is.
 """
 
@@ -26,15 +26,16 @@ from headrace_worker.holdings import Holdings
 
 log = logging.getLogger(__name__)
 
-#: A heartbeat waits for orders no longer than this, so that what it says of the worker is fresh.
+#: A heartbeat waits for orders no longer than this, so that what it tells about the worker is
+#: recent.
 LONGEST_BEAT_SECONDS = 1.0
 
 
 @dataclass
 class Heartbeats:
-    """``register`` is called when the coordinator does not know the worker any more.
+    """``register`` is called if the coordinator does not know the worker any more.
 
-    ``answered`` is called whenever it has answered.
+    ``answered`` is called after each answer.
     """
 
     jobs: AsyncCaller[JobQueueApi]
@@ -49,17 +50,17 @@ class Heartbeats:
     _bare: bool = False
 
     async def run(self, interval_seconds: float) -> None:
-        """Send them until cancelled. Raises HeadraceError where there is no use in going on."""
+        """Send heartbeats until cancelled. Raises HeadraceError if it is no use to continue."""
         wait_seconds = min(interval_seconds, LONGEST_BEAT_SECONDS)
         while True:
             try:
-                # The first ones wait for nothing, so that the way is known soon.
+                # The first ones do not wait, so that the round trip is known soon.
                 await self._beat(wait_seconds if self.round_trip.is_known else 0.0)
             except Exception as error:
                 if is_final(error):
                     raise
                 log.warning("a heartbeat failed: %s", error)
-                # The next one says only what it must.
+                # The next heartbeat contains only what is necessary.
                 self._bare = True
                 await asyncio.sleep(wait_seconds)
             else:

@@ -8,23 +8,25 @@ from collections.abc import Iterable
 from headrace_wire.messages.leases import Lease
 from headrace_wire.messages.spans import HeldSpan
 
-#: Jobs whose parameters are kept, so that the coordinator need not send them again.
+#: The number of jobs whose parameters are kept, so that the coordinator need not send them again.
 JOBS_KEPT = 256
 
 
 class Holdings:
-    """Leases and jobs of this worker, or what another one ``held``. Not thread safe."""
+    """Leases and jobs of this worker, or the leases that another worker ``held``. Not
+    thread-safe.
+    """
 
     def __init__(self, held: Iterable[HeldSpan] = ()) -> None:
         #: Each lease as it was granted, and how many of its tasks have no acknowledged outcome.
         self._leases = {run.lease: (run, run.stop - run.start) for run in held}
-        #: The newest lease of each job whose parameters are kept: tasks may still log when theirs
-        #: is over.
+        #: The newest lease of each job whose parameters are kept, because tasks may still log when
+        #: their own lease has ended.
         self._newest: dict[str, HeldSpan] = {}
         self._parameters: OrderedDict[str, bytes] = OrderedDict()
-        #: Of the jobs that are traced, beneath which spans.
+        #: The tracing spans of traced jobs, under which their tasks are recorded.
         self._traces: dict[str, str] = {}
-        #: The number of the last lease request, and those that have no answer yet.
+        #: The number of the last lease request, and the numbers of those without an answer.
         self._asked = 0
         self._open: set[int] = set()
 
@@ -35,11 +37,11 @@ class Holdings:
         return self._asked
 
     def give_up(self) -> None:
-        """Note that no answer is waited for any more."""
+        """Note that no more answers are expected."""
         self._open.clear()
 
     def take(self, leases: Iterable[Lease], request: int) -> None:
-        """Note what a lease request was answered with."""
+        """Record the leases in the answer to a lease request."""
         for lease in leases:
             start, stop = lease.start, lease.stop
             run = HeldSpan(lease.id, lease.job, start, stop, lease.attempt, request, lease.proof)
@@ -68,23 +70,25 @@ class Holdings:
                 self._leases[lease] = run, left - tasks
 
     def forget_job(self, job: str) -> None:
-        """Drop all leases of a job: it was cancelled."""
+        """Remove all leases of a job that was cancelled."""
         for run in self.runs():
             if run.job == job:
                 del self._leases[run.lease]
 
     def find_parameters(self, job: str) -> bytes:
-        """The parameters of a job. Raises ValueError where they never came, or too long ago."""
+        """Return the parameters of a job. Raises ValueError if they never arrived, or too long
+        ago.
+        """
         if job not in self._parameters:
             raise ValueError("the lease came without the parameters of its job")
         return self._parameters[job]
 
     def find_attempt(self, lease: int) -> int:
-        """Which attempt a lease is; 1 where it is not held any more."""
+        """Return the attempt of a lease; 1 if it is not held any more."""
         return self._leases[lease][0].attempt if lease in self._leases else 1
 
     def find_traces(self, jobs: Iterable[str]) -> list[str]:
-        """The spans beneath which these jobs are traced, each once."""
+        """Return the tracing spans of these jobs, each once."""
         if not self._traces:
             return []
         return list(dict.fromkeys(self._traces[job] for job in jobs if job in self._traces))
@@ -93,12 +97,12 @@ class Holdings:
         return tuple(self._parameters)
 
     def runs(self) -> tuple[HeldSpan, ...]:
-        """What is held, as it was granted."""
+        """Return the held leases as they were granted."""
         return tuple(run for run, _ in self._leases.values())
 
     def find_granted(self, leases: Iterable[int], jobs: Iterable[str]) -> tuple[HeldSpan, ...]:
-        """These leases as they were granted, as far as they are held, and of other jobs the newest
-        one that there was.
+        """Return those of these leases that are held, as they were granted, and for each other job
+        the newest lease that was held.
         """
         found = [self._leases[one][0] for one in dict.fromkeys(leases) if one in self._leases]
         others = set(jobs).difference(run.job for run in found)
@@ -106,5 +110,5 @@ class Holdings:
         return tuple(found)
 
     def snapshot(self) -> tuple[int, tuple[int, ...]]:
-        """The last lease request up to which all are answered, and what is held."""
+        """Return the last lease request up to which all are answered, and the held leases."""
         return min(self._open, default=self._asked + 1) - 1, tuple(self._leases)

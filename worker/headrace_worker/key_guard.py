@@ -1,13 +1,14 @@
-"""Keeping the key from tasks, which run as the same user: the folder in which it lies is closed.
+"""Keeps the key from tasks, which run as the same user, by closing the folder that contains it.
 
     key file ─► plan_guard ─► Guard.closed ─► each slot, and each Python that is started for slots:
                                               closed before it runs anything
 
-All else is to stay open to tasks, and what they make themselves, too. So the key has to lie in a
-folder that is there for it alone, and above which this user can make nothing: see ``landlock``.
+Everything else has to stay open to tasks, including what they create themselves. So the key has to
+be in a folder that has no other purpose, and this user must not be able to create anything in the
+folders above it: see ``landlock``.
 
-The worker itself can read the key, and so can the next one. Where tasks may change the code that
-these run, this one loads no more of it, and the log says what the next one may load.
+The worker itself can read the key, and so can the next worker. If tasks may change the code that
+these run, this worker imports no more of it, and the log says what the next one may import.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from headrace_worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-#: Folders that are there for everybody, and have more in them than a key.
+#: Folders that everybody uses, and that contain more than a key.
 COMMON = frozenset(
     {
         *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media"),
@@ -54,9 +55,9 @@ ADVICE_FOR_ROOT = (
 
 
 class Guard(Struct, frozen=True):
-    """The folders, or the file, that are closed to tasks; or why tasks can read the key.
+    """The folders, or the file, that are closed to tasks, or the reason why tasks can read the key.
 
-    ``loophole`` says where tasks can leave code for the next worker, to which nothing is closed.
+    ``loophole`` describes where tasks can leave code for the next worker, which can read the key.
     """
 
     closed: tuple[str, ...] = ()
@@ -65,9 +66,9 @@ class Guard(Struct, frozen=True):
 
 
 def guard_key(settings: WorkerSettings) -> Guard:
-    """What slots are to close, said in one line of the log.
+    """Return what slots have to close, and log it in one line.
 
-    Raises UsageError where the key cannot be kept from tasks, and the settings want it.
+    Raises UsageError if the key cannot be kept from tasks, and the settings require it.
     """
     if settings.key_guard == "off":
         return Guard()
@@ -83,7 +84,7 @@ def guard_key(settings: WorkerSettings) -> Guard:
 
 
 def plan_guard(settings: WorkerSettings) -> Guard:
-    """Find out what has to be closed, and whether that harms no task."""
+    """Find out what has to be closed, and whether tasks would be affected."""
     path = str(settings.key_file.absolute())
     begin = f"tasks can read the key {path}, "
     if missing := explain_missing():
@@ -99,7 +100,7 @@ def plan_guard(settings: WorkerSettings) -> Guard:
         return Guard(problem=f"{begin}as it is not known where it lies: {error}")
     needed = list(_list_needed(settings))
     folder = os.path.dirname(target)  # noqa: PTH120 - text
-    if folder in list_shared():  # whose other files may be for tasks
+    if folder in list_shared():  # other files in it may be for tasks
         if why := _explain_way(target):
             return Guard(problem=f"{begin}since {why}: {ADVICE}")
         return Guard((target,), loophole=_find_loophole(settings))
@@ -111,13 +112,13 @@ def plan_guard(settings: WorkerSettings) -> Guard:
         if why := _explain_open(one, needed):
             advice = ADVICE if find_user() else ADVICE_FOR_ROOT
             return Guard(problem=f"{begin}since {why}: {advice}")
-    # Where the path is a link: what it is to point to next may come into the link's own folder.
+    # If the path is a link, what it points to next may appear in the link's own folder.
     closed |= {one for one in links if not _explain_open(one, needed)}
     return Guard(tuple(sorted(closed)), loophole=_find_loophole(settings))
 
 
 def list_shared() -> list[str]:
-    """Folders in which secrets are handed to a service, the key among them."""
+    """Return the folders in which a service receives its secrets, such as the key."""
     found = [str(SECRETS), os.environ.get("CREDENTIALS_DIRECTORY")]
     return [os.path.realpath(one) for one in found if one]
 
@@ -127,7 +128,7 @@ def _name(closed: str) -> str:
 
 
 def _explain_way(path: str) -> str:
-    """Say why a path cannot be closed: its folders tell. "" if it can."""
+    """Return why a path cannot be closed because of its folders; "" if it can."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -141,7 +142,7 @@ def _explain_way(path: str) -> str:
 
 
 def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
-    """Say why a folder has to stay open to tasks; "" where it need not."""
+    """Return why a folder has to stay open to tasks; "" if it need not."""
     if why := _explain_way(folder):
         return why
     if folder in COMMON:
@@ -149,14 +150,15 @@ def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
     for what, path in needed:
         if path == folder or path.startswith(f"{folder}/"):
             return f"{what} lies in {folder}, too" if path != folder else f"{folder} is {what}"
-    # The folder of a coordinator of this user's is private; one that is not has other purposes.
+    # The data folder of a coordinator of this user is private. A folder that is not private has
+    # other purposes.
     if may_use(folder, os.W_OK) and Path(folder).stat().st_mode & 0o077:
         return f"{describe_user()} may write in {folder}, and others may look into it"
     return ""
 
 
 def _find_loophole(settings: WorkerSettings) -> str:
-    """Say where a task could leave code for the worker when it is started again, or ""."""
+    """Return where a task could leave code for the worker's next start, or ""."""
     begin = "tasks can leave code for the next worker, which can read it: "
     own = {os.path.realpath(path) for path in settings.permits.paths}
     kinds = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
@@ -180,9 +182,11 @@ def _find_loophole(settings: WorkerSettings) -> str:
 
 
 def _list_needed(settings: WorkerSettings) -> Iterator[tuple[str, str]]:
-    """List what tasks, and what runs them, have to be able to read: what it is, and its path."""
+    """Iterate over what tasks, and the code that runs them, have to be able to read, with its
+    path.
+    """
     found: list[tuple[str, str | None]] = [
-        ("the home folder", os.path.expanduser("~")),  # noqa: PTH111 - no error where there is none
+        ("the home folder", os.path.expanduser("~")),  # noqa: PTH111 - no error if there is none
         ("the present folder", _find(os.getcwd)),
         ("the folder of temporary files", _find(tempfile.gettempdir)),
         ("Python", sys.prefix),
@@ -203,4 +207,4 @@ def _find(find: Callable[[], str]) -> str | None:
     try:
         return find()
     except OSError:
-        return None  # it is gone
+        return None  # the folder was removed

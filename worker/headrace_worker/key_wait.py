@@ -1,7 +1,7 @@
-"""A worker that is started together with the coordinator which makes the key for both.
+"""A worker that is started at the same time as the coordinator that makes the key for both.
 
-A coordinator makes its key before it serves. So a worker that finds no key waits for as long as
-nobody serves there; where somebody does, none will come.
+A coordinator makes its key before it serves. So a worker that finds no key waits while nobody
+serves at the address. If somebody does, the key will not appear.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from headrace_worker.stop_signals import StopSignals
 
 log = logging.getLogger(__name__)
 
-#: The longest pause between two looks, in seconds.
+#: The longest pause between two checks, in seconds.
 LONGEST_PAUSE_SECONDS = 1.0
 
 
 def wait_for_key(settings: WorkerSettings) -> bool:
-    """Wait for the key, or for a coordinator that serves without it being here: who reads it says
-    that. Returns False if the worker was told to go before.
+    """Wait for the key, or for a coordinator that serves although the key is not here, which is
+    reported when the key is read. Returns False if the worker was told to stop before.
 
-    Raises UnreachableError when ``give_up_seconds`` are over.
+    Raises UnreachableError after ``give_up_seconds``.
     """
     return settings.key_file.exists() or run(_look(settings))
 
@@ -40,7 +40,7 @@ async def _look(settings: WorkerSettings) -> bool:
     with stop.heeded():
         while not settings.key_file.exists():
             try:
-                check_listening(settings.coordinator)  # on this machine it is answered at once
+                check_listening(settings.coordinator)  # on this machine the answer comes at once
                 break
             except UnreachableError as error:
                 pause = next(pauses, None)

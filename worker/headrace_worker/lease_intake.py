@@ -1,9 +1,9 @@
-"""What becomes of leases that have come: batches for the pool, or outcomes that say why not.
+"""Turns leases into batches for the pool, or into outcomes that say why they were refused.
 
     leaser ─ take ─► LeaseIntake ─────────────────────────► Pool.submit
-                        └─ waiting for data ─► fetch ───────┘
+                         └─ waiting for data ─► fetch ───────┘
 
-Whatever is wrong with a lease is that of its tasks.
+If a lease is invalid, only its own tasks fail.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from headrace_worker.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
-#: How much the inputs of one lease count for what those of the next are expected to be.
+#: The weight of the inputs of one lease in the estimate for the next.
 KEPT_SHARE = 0.5
 
 
 @dataclass
 class LeaseIntake:
-    """Passes on to the pool what leases ask for. ``jobs`` is where data is fetched."""
+    """Passes leases on to the pool. Data is fetched through ``jobs``."""
 
     jobs: AsyncCaller[JobQueueApi]
     pool: Engine
     reporter: Reporter
     holdings: Holdings
     data: DataStore
-    #: Bytes of inputs of a task, a mean in which recent ones weigh more.
+    #: The mean size of a task's inputs in bytes; recent tasks have more weight.
     mean_bytes: float = 0.0
     #: Leases that wait for data.
     _incomplete: deque[Lease] = field(default_factory=deque[Lease])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, leases: Sequence[Lease]) -> None:
-        """Take leases up, at once or as soon as the data that they need is here."""
+        """Pass leases on, at once or as soon as the data that they need is here."""
         for lease in leases:
             self._measure(lease)
             self._take_up(lease)
 
     async def fetch(self) -> None:
-        """Fetch the data that leases need, and take them up, until cancelled."""
+        """Fetch the data that leases need, and pass these leases on, until cancelled."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -76,7 +76,7 @@ class LeaseIntake:
         return returned
 
     def expire_data(self) -> None:
-        """Let go of the data that no lease has needed for a while."""
+        """Remove data that no lease has needed for a while."""
         needed: set[str] = set()
         for job in {run.job for run in self.holdings.runs()}:
             with suppress(ValueError):
@@ -112,11 +112,11 @@ class LeaseIntake:
                 self._changed.set()
             else:
                 self.pool.submit(make_batch(lease, parameters, self.data))
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
+        except Exception as error:  # noqa: BLE001 - the tasks of a bad lease fail
             self._refuse(lease, error)
 
     def _refuse(self, lease: Lease, error: Exception) -> None:
-        """Have the tasks of a lease fail that could not be taken up."""
+        """Let the tasks of a refused lease fail."""
         log.warning("job %s: %s", lease.job, error, extra=about(lease.job))
         self.reporter.add(refuse_lease(lease, error))
         if not is_tellable(lease):

@@ -1,10 +1,10 @@
-"""The leaser asks the coordinator for work whenever the pool wants some.
+"""The leaser requests work from the coordinator whenever the pool wants some.
 
     feeder ─ wanted ─► leaser ─ lease (long-poll) ─► coordinator
     feeder ◄─ count_wanted ─┘  lease intake ◄─ take ─┘
 
-One request is under way at a time, or several to a coordinator that is far away. What a request
-that is cancelled may have been granted, the coordinator takes back.
+There is one request at a time, or several if the coordinator is far away. If a request is
+cancelled, the coordinator takes back what it may have granted.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from headrace_worker.wake import wait_until
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a request for work waits for some. A request on a link that was cut is repeated only
-#: after that.
+#: How many seconds a request for work waits. A request on a broken link is repeated only after
+#: this.
 LEASE_WAIT_SECONDS = 5.0
 
-#: Seconds between attempts when the coordinator's store cannot be read, or its answer.
+#: Seconds between attempts if the coordinator's store, or its answer, cannot be read.
 ERROR_PAUSE_SECONDS = 1.0
 
 
 @dataclass
 class Leaser:
-    """``register`` is called when the coordinator does not know the worker any more."""
+    """``register`` is called if the coordinator does not know the worker any more."""
 
     jobs: AsyncCaller[JobQueueApi]
     worker: str
@@ -46,12 +46,12 @@ class Leaser:
     holdings: Holdings
     register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]]
     window: Window
-    #: For how many slots each request asks that is under way.
+    #: The pending requests, and for how many slots each requests work.
     _under_way: dict[asyncio.Task[None], int] = field(default_factory=dict[asyncio.Task[None], int])
     _failure: BaseException | None = None
 
     async def run(self) -> None:
-        """Ask for work until cancelled. Raises HeadraceError where there is no use in going on."""
+        """Request work until cancelled. Raises HeadraceError if it is no use to continue."""
         try:
             while self._failure is None:
                 slots = 0
@@ -67,7 +67,7 @@ class Leaser:
         finally:
             for task in self._under_way:
                 task.cancel()
-            # The next heartbeat says that what they may be granted is not held.
+            # The next heartbeat tells the coordinator that leases granted to them are not held.
             self.holdings.give_up()
 
     def _begin(self, slots: int) -> None:
@@ -89,7 +89,7 @@ class Leaser:
             if is_final(error):
                 raise
             log.warning("no work for now: %s", error)
-            # Whatever it was granted, nothing of it is held here.
+            # Whatever was granted is not held here.
             self.holdings.take((), number)
             await asyncio.sleep(ERROR_PAUSE_SECONDS)
 

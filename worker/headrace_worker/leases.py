@@ -1,7 +1,6 @@
-"""What the coordinator leases, as a batch for the pool; or why it is none.
+"""Turns a lease of the coordinator into a batch for the pool, or into failures.
 
-A lease that makes no sense is the fault of its job alone: its tasks fail with the reason, and the
-worker goes on.
+An invalid lease affects only its job: its tasks fail with the reason, and the worker goes on.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from headrace_worker.data import DataStore, read_needs
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Batch
 
-#: Tasks of one lease that are told one by one why they fail; of a larger one nothing is told, so
-#: that it is as good as lost.
+#: If a lease has at most so many tasks, the failure of each is reported. For a larger one nothing
+#: is reported, so that it is treated as lost.
 MOST_REFUSED = 100_000
 
 
 def list_missing(parameters: bytes, data: DataStore) -> list[str]:
-    """List the jobs whose data a job needs that is not here. Raises ValueError."""
+    """Return the jobs whose data is needed and not here. Raises ValueError."""
     return [source for _, source in read_needs(parameters).data if source not in data]
 
 
 def make_batch(lease: Lease, parameters: bytes, data: DataStore) -> Batch:
-    """Open a lease. Raises ValueError."""
+    """Make a batch of a lease. Raises ValueError."""
     needs = read_needs(parameters)
-    # The coordinator has checked the batches when they came, and their checksums just now.
+    # The coordinator checked the batches when they arrived, and their checksums just now.
     inputs = [item for batch in lease.inputs for item in unpack_batch(batch)]
     return Batch(
         key=lease.id,
@@ -47,12 +46,12 @@ def make_batch(lease: Lease, parameters: bytes, data: DataStore) -> Batch:
 
 
 def is_tellable(lease: Lease) -> bool:
-    """Tell whether a lease names tasks, and not too many to be told one by one."""
+    """Return whether a lease has tasks, and not too many to report each one."""
     return 0 <= lease.start < lease.stop <= lease.start + MOST_REFUSED
 
 
 def refuse_lease(lease: Lease, error: Exception) -> list[TaskFailure]:
-    """The outcomes of the tasks of a lease that could not be taken up."""
+    """Return the outcomes of the tasks of a refused lease."""
     if not is_tellable(lease):
         return []
     message = clip(f"the worker could not take it up: {error}", MESSAGE_CHARACTERS)

@@ -1,6 +1,6 @@
-"""What tasks log and print on its way to the coordinator: bounded, whatever the tasks do.
+"""Limits the lines that tasks log and print on their way to the coordinator.
 
-Lines that are left out, here or in a slot, are told in their place, by a line of their own.
+If lines are left out, here or in a slot, a line in their place says so.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from headrace_wire.messages.logs import JobLines, LogLine
 from headrace_wire.words import count
 from headrace_worker.link.messages import TaskLine
 
-#: Lines that a worker reports however fast they come, how many more in a second, and room for how
-#: many there is before it goes on: what is beyond is dropped.
+#: A worker reports so many lines at once, and then so many per second. When these are used up,
+#: lines are dropped until there is room for as many as the third number.
 LINES_AT_ONCE = 10_000
 LINES_PER_SECOND = 500
 LINES_PAUSED_FOR = 250
 
-#: Lines, and bytes of them, that wait for the next report; the oldest are dropped.
+#: The maximum number of lines, and of their bytes, that wait for the next report. The oldest are
+#: dropped.
 WAITING_LINES = LINES_AT_ONCE
 WAITING_BYTES = 4 << 20
 
@@ -36,7 +37,7 @@ TOO_MANY = (
 
 
 class LineBox:
-    """Lines that wait for the next report. Not thread safe."""
+    """Lines that wait for the next report. Not thread-safe."""
 
     def __init__(self, worker: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._worker = worker
@@ -44,8 +45,8 @@ class LineBox:
         self._allowance = Allowance(LINES_AT_ONCE, LINES_PER_SECOND, clock(), LINES_PAUSED_FOR)
         self._lines: deque[TaskLine] = deque()
         self._bytes = 0
-        #: By job, what is to be told of those that came too fast since the last line, and of those
-        #: that were before the first one.
+        #: By job, the lines that say how many were dropped because they came too fast, and how many
+        #: because too many were waiting.
         self._too_fast: dict[str, TaskLine] = {}
         self._too_many: dict[str, TaskLine] = {}
 
@@ -53,8 +54,8 @@ class LineBox:
         return len(self._lines) + len(self._too_fast) + len(self._too_many)
 
     def add(self, lines: Iterable[TaskLine]) -> None:
-        """Take lines in, dropping and counting those that come too fast, and the oldest where too
-        many wait.
+        """Add lines. Lines that come too fast are dropped and counted, and so are the oldest ones
+        if too many wait.
         """
         now = self._clock()
         for line in lines:
@@ -66,10 +67,10 @@ class LineBox:
             self._append(line)
 
     def take(self) -> tuple[JobLines, ...]:
-        """Take all lines out, by job."""
+        """Remove and return all lines, by job."""
         jobs: dict[str, list[LogLine]] = {}
         for line in (*self._too_many.values(), *self._lines, *self._too_fast.values()):
-            level = fit_name(line.level, MAX_IDENTIFIER_CHARACTERS)  # a program names its own
+            level = fit_name(line.level, MAX_IDENTIFIER_CHARACTERS)  # any name is possible
             text = line.text
             if line.left_out:
                 text = f"({count(line.left_out, 'line is', 'lines are')} left out: {text})"
@@ -90,7 +91,7 @@ class LineBox:
 
 
 def _leave_out(gaps: dict[str, TaskLine], line: TaskLine, why: str) -> None:
-    """Count a line, or those that one tells of, among those of its job that are left out."""
+    """Count a line that was left out, or the lines that it stands for, for its job."""
     gap = gaps.get(line.job)
     left_out = (gap.left_out if gap else 0) + (line.left_out or 1)
     gaps[line.job] = replace(line, level="warning", text=why, left_out=left_out)

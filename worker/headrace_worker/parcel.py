@@ -1,10 +1,10 @@
-"""What one report carries, and what becomes of it where it cannot be delivered.
+"""The contents of one report, and what happens to them if it cannot be delivered.
 
     Parcel ─ refused ─► split: halves, and halves of those ─► one outcome that is refused by itself
                                                                 │
-                                     substitute: its task failed, and why
+                                            substitute: its task failed, and why
 
-So what is wrong with one outcome costs that task alone, and neither the others nor the worker.
+So an invalid outcome affects only its task, but no others, and not the worker.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from headrace_wire.messages.reports import DoneSpan, ReturnedSpan, Sample
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Event
 
-#: What a report carries: log lines and metrics beside outcomes.
+#: What a report contains: log lines and metrics besides outcomes.
 Item = JobLines | Event | Sample
 
 
 class Parcel(Struct, frozen=True):
-    """What goes in one report: log lines before outcomes, and samples after them.
+    """The contents of one report: log lines come before outcomes, and samples after them.
 
-    ``tried``: it was refused before. ``last``: what is refused of it now is given up.
+    ``tried`` means that it was refused before, and ``last`` that what is refused now is given up.
     """
 
     items: Sequence[Item]
@@ -36,7 +36,9 @@ class Parcel(Struct, frozen=True):
     last: bool = False
 
     def split(self) -> list[Parcel]:
-        """Divide it, in the order in which the parts are to go; nothing where it is one thing."""
+        """Split it into parts, in the order in which they are to be sent; into none if it is one
+        item.
+        """
         middle = len(self.items) // 2
         halves: list[Sequence[Item]] = [self.items[:middle], self.items[middle:]]
         if not middle:
@@ -45,7 +47,7 @@ class Parcel(Struct, frozen=True):
 
 
 def measure(event: Event) -> int:
-    """About how many bytes an outcome takes in a report."""
+    """Return the approximate size of an outcome in a report, in bytes."""
     if isinstance(event, DoneSpan):
         return len(event.values)
     if isinstance(event, TaskFailure):
@@ -54,7 +56,7 @@ def measure(event: Event) -> int:
 
 
 def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | None:
-    """What is reported in place of an outcome that is refused by itself; None for nothing."""
+    """Return what is reported instead of an outcome that is refused; None for nothing."""
     message = clip(f"its outcome could not be reported: {error}", MESSAGE_CHARACTERS)
     match event:
         case DoneSpan():
@@ -70,7 +72,7 @@ def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | No
 
 
 def _divide(item: Item) -> tuple[Item, ...]:
-    """Divide one thing in two; nothing where it has no parts."""
+    """Split one item in two; return an empty tuple if it has no parts."""
     if isinstance(item, JobLines) and len(item.lines) > 1:
         middle = len(item.lines) // 2
         return (
@@ -90,8 +92,8 @@ def _divide(item: Item) -> tuple[Item, ...]:
                 busy_seconds=item.busy_seconds * share,
                 durations=(),
             ),
-            # Counters are of the whole run: nobody knows any more which task they grew in. The same
-            # is so of durations.
+            # Counters belong to the whole run, and it is not known which task increased them. The
+            # same is true of durations.
             replace(
                 item,
                 start=item.start + middle,

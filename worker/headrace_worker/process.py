@@ -1,4 +1,4 @@
-"""A worker's process, from its start to the signal that ends it."""
+"""The process of a worker, from its start to the signal that ends it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from headrace_worker.settings import WorkerSettings
 
 
 def prepare(start_method: str, permits: Permits) -> Launcher:
-    """Get ready to start slots: the first thing that a worker does, and before it has threads.
+    """Prepare to start slots. A worker does this first, before it has threads.
 
-    Slots are forked from what this process is now, and share no more with it. What takes time and
-    needs no coordinator is done afterwards. Raises UsageError for a start method that this system
-    lacks.
+    Slots are forked from the present state of this process, and share nothing that it does later.
+    What takes time and needs no coordinator is done after the fork. Raises UsageError for a start
+    method that this system lacks.
     """
     launcher = make_launcher(start_method, list_light_modules(permits))
-    list_services()  # so that no slot has to look for them
+    list_services()  # so that no slot has to search for them
     launcher.prepare()
     importlib.import_module("headrace_worker.agent")
     return launcher
@@ -34,7 +34,7 @@ def prepare(start_method: str, permits: Permits) -> Launcher:
 def work(settings: WorkerSettings, launcher: Launcher | None, log_level: str) -> None:
     """Work until SIGTERM or SIGINT. The launcher is for a pool of slots; other engines need none.
 
-    Raises UsageError for settings that make no sense here, and what keeps it from its coordinator.
+    Raises UsageError for invalid settings, and the errors of the connection to the coordinator.
     """
     from headrace_worker.agent import Agent, make_name  # noqa: PLC0415 - see above
 

@@ -1,13 +1,13 @@
 """The reporter sends outcomes, log lines and samples to the result queue.
 
-    feeder ─ add(events) ─► pending ─► one report for all that came while the last was under way,
-                                      or not long ago, if there will be more
+    feeder ─ add(events) ─► pending ─► one report for all that arrived while the last one was sent,
+                                       or shortly after it, if there will be more
 
-One report is under way at a time, or several to a coordinator that is far away; outcomes of a job
-then wait for its log lines that are on their way.
+One report is sent at a time, or several if the coordinator is far away. Outcomes of a job then wait
+for its log lines that are being sent.
 
 Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
-sent again. One that is refused is divided, until what is wrong with it is alone (see ``parcel``).
+sent again. A report that is refused is split until the invalid part is isolated (see ``parcel``).
 """
 
 from __future__ import annotations
@@ -45,35 +45,38 @@ from headrace_worker.wake import wait_until
 
 log = logging.getLogger(__name__)
 
-#: Bytes of values in one report; a single run may be larger.
+#: The maximum number of bytes of values in one report; a single span may be larger.
 MAX_REPORT_BYTES = 4 << 20
 
-#: Runs and failures in one report.
+#: The maximum number of spans and failures in one report.
 MAX_REPORT_EVENTS = 5000
 
-#: What a service raises that is not allowed to do a task here.
+#: The error of a service that is not allowed to run a task here.
 REFUSAL = f"{RefusedError.__module__}.{RefusedError.__qualname__}"
 
-#: Seconds between attempts when the coordinator's store cannot be written.
+#: Seconds between attempts if the coordinator's store cannot be written.
 STORE_PAUSE_SECONDS = 1.0
 
-#: Seconds from one report to the next while there will be more to tell, and bytes of values that
-#: do not wait so long.
+#: Seconds between two reports while there will be more to report, and how many bytes of values do
+#: not wait that long.
 REPORT_SECONDS = 0.01
 URGENT_BYTES = 256 << 10
 
-#: While others are under way a report is sent when there are so many bytes for each of those, or
-#: enough for a whole report, or when this share of a round trip has passed since the last was sent.
+#: While other reports are being sent, one more is sent when there are so many bytes for each of
+#: them, or enough for a whole report, or when this fraction of a round trip has passed since the
+#: last one.
 SHARE_BYTES = 512 << 10
 SOONEST_SHARE = 4
 
-#: Seconds for which log lines wait for others, or for an outcome.
+#: How many seconds log lines wait for others, or for an outcome.
 LINES_SECONDS = 0.1
 
 
 @dataclass
 class Reporter:
-    """``wanted`` is set whenever a report has been acknowledged: more work may be wanted then."""
+    """``wanted`` is set whenever a report has been acknowledged, because more work may be wanted
+    then.
+    """
 
     results: AsyncCaller[ResultQueueApi]
     info: WorkerInfo
@@ -97,13 +100,13 @@ class Reporter:
         self._unsent_bytes = 0
         self._number_under_way = 0
         self._under_way: dict[int, list[Event]] = {}
-        #: The jobs whose lines are on their way.
+        #: The jobs whose lines are being sent, for each report.
         self._told: dict[int, set[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
 
     def add(self, events: Sequence[Event], *, more: bool = False) -> None:
-        """Have events reported: soon if ``more`` will come, and otherwise at once."""
+        """Report events: soon if there will be ``more``, and otherwise at once."""
         self._pending += events
         size = sum(map(measure, events))
         self.pending_bytes += size
@@ -112,26 +115,28 @@ class Reporter:
         self._changed.set()
 
     def add_lines(self, lines: Sequence[TaskLine]) -> None:
-        """Have what tasks logged reported, at the latest with the next outcome."""
+        """Report log lines, at the latest with the next outcome."""
         if not self._lines:
             self._lines_due_seconds = time.monotonic() + LINES_SECONDS
         self._lines.add(lines)
         self._changed.set()
 
     async def finish(self, deadline: float) -> bool:
-        """Wait until all is acknowledged; False if the monotonic ``deadline`` came first."""
+        """Wait until everything is acknowledged. Return False if the monotonic ``deadline``
+        passed.
+        """
         while self._pending or self._lines or self._under_way:
             if not await wait_until(self._delivered, deadline):
                 return False
         return True
 
     def list_unreported(self) -> list[DoneSpan]:
-        """List what is done and not acknowledged, as far as is known."""
+        """Return the spans that are done but not acknowledged, as far as is known."""
         events = (*chain(*self._under_way.values()), *self._pending)
         return [event for event in events if isinstance(event, DoneSpan)]
 
     async def run(self) -> None:
-        """Report until cancelled. Raises HeadraceError where there is no use in going on."""
+        """Report until cancelled. Raises HeadraceError if it is no use to continue."""
         try:
             while self._failure is None:
                 moment = self._find_moment()
@@ -143,7 +148,7 @@ class Reporter:
                     task = asyncio.ensure_future(self._send_next())
                     self._tasks.add(task)
                     task.add_done_callback(self._end)
-                    await asyncio.sleep(0)  # it takes what it sends
+                    await asyncio.sleep(0)  # so that it takes what it sends
             raise self._failure
         finally:
             for task in self._tasks:
@@ -156,7 +161,7 @@ class Reporter:
         self._changed.set()
 
     async def _send_next(self) -> None:
-        """Send one report of what there is to tell, and wait until it is committed."""
+        """Send one report of what there is, and wait until it is committed."""
         begun = self._sent_seconds = time.monotonic()
         self._next_seconds = begun + REPORT_SECONDS
         lines: Sequence[JobLines] = () if self._told else self._lines.take()
@@ -175,7 +180,7 @@ class Reporter:
         self.wanted.set()
 
     async def _deliver(self, items: Sequence[Item]) -> None:
-        """Deliver all of it, in parts where it is refused as a whole."""
+        """Deliver all items, in parts if they are refused as a whole."""
         waiting = [Parcel(items)]
         while waiting:
             parcel = waiting.pop()
@@ -189,7 +194,7 @@ class Reporter:
             waiting += (parts or self._give_up(parcel, error))[::-1]
 
     def _give_up(self, parcel: Parcel, error: Exception) -> list[Parcel]:
-        """What goes in place of one thing that was refused by itself, again and again."""
+        """Return what replaces one item that was refused repeatedly."""
         (item,) = parcel.items
         match item:
             case JobLines():
@@ -212,7 +217,7 @@ class Reporter:
         return []
 
     def _find_moment(self) -> float:
-        """When the next report is to be sent, unless more comes to be told."""
+        """Return when the next report is to be sent, unless more arrives to be reported."""
         others = len(self._under_way)
         if others >= self.window.size:
             return inf
@@ -220,7 +225,8 @@ class Reporter:
         if not self._pending or self._waits_for_lines(self._pending[0]):
             return lines_due
         if others:
-            # The more are on their way, the more has to be there for another one; or it is time.
+            # The more reports are being sent, the more has to be pending for another one; or it is
+            # time.
             due = self._sent_seconds + self.window.round_trip.seconds / SOONEST_SHARE
             is_worth_it = self._unsent_bytes >= min(others * SHARE_BYTES, MAX_REPORT_BYTES)
             return 0.0 if is_worth_it else max(due, self._next_seconds)
@@ -228,7 +234,9 @@ class Reporter:
         return 0.0 if urgent else self._next_seconds
 
     def _waits_for_lines(self, event: Event) -> bool:
-        """Whether lines of its job are on their way, which have to be there before an outcome."""
+        """Return whether lines of its job are being sent, which have to arrive before an
+        outcome.
+        """
         return any(event.job in jobs for jobs in self._told.values())
 
     def _release(self, events: Sequence[Event]) -> None:
@@ -269,7 +277,7 @@ class Reporter:
         )
 
     def _sign(self, failure: TaskFailure) -> TaskFailure:
-        """Say where a task failed, and whether it was refused."""
+        """Add to a failure where it happened, and whether the task was refused."""
         reason = REFUSED if failure.error_type == REFUSAL else failure.reason
         return replace(failure, worker=self.info.name, reason=reason)
 
@@ -283,7 +291,7 @@ class Reporter:
             return await self.results.call(ResultQueueApi.report, report)
 
     async def _send(self, parcel: Parcel) -> Exception | None:
-        """Send a report until it is committed; returns why it was refused, if it was."""
+        """Send a report until it is committed. Return the error if it was refused."""
         self._number += 1
         number = self._number
         is_told = False
@@ -291,7 +299,7 @@ class Reporter:
             try:
                 receipt = await self._call(self._make_report(number, parcel))
             except StoreError as error:
-                if not is_told:  # it may be so for hours
+                if not is_told:  # this may last for hours
                     outcomes = sum(isinstance(item, Event) for item in parcel.items)
                     log.warning("kept %s: %s", count(outcomes, "outcome"), error)
                 is_told = True

@@ -1,7 +1,7 @@
-"""A process that runs no code any more which this user may change.
+"""Keeps a process from running any more code that this user may change.
 
-A worker that keeps its key from tasks may itself lie where tasks can write. What it has imported
-before they run is its own; what it imported later could be theirs, and run beside the key.
+A worker that keeps its key from tasks may be installed where tasks can write. What it has imported
+before tasks run is its own; what it imports later could be theirs, and could read the key.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import ModuleType
 
 from headrace_worker.machine.places import find_changeable
 
-#: What a worker may need later, such as for a coordinator that has moved.
+#: Modules that a worker may need later, for example when its coordinator has moved.
 _NEEDED = (
     "concurrent.futures.thread",
     "encodings.idna",
@@ -27,7 +27,7 @@ _NEEDED = (
 
 
 def seal_imports() -> None:
-    """Let this process import nothing more from where this user may write."""
+    """Keep this process from importing anything more from where this user may write."""
     for name in _NEEDED:
         importlib.import_module(name)
     sys.meta_path.insert(0, _Seal())
@@ -37,7 +37,9 @@ class _Seal(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find what the others find. Raises ImportError for a module that may have been changed."""
+        """Find what the other finders find. Raises ImportError for a module that may have been
+        changed.
+        """
         for finder in sys.meta_path:
             if finder is self or (spec := finder.find_spec(name, path, target)) is None:
                 continue

@@ -1,4 +1,4 @@
-"""What a worker can be told, validated once."""
+"""The settings of a worker, validated once."""
 
 from __future__ import annotations
 
@@ -23,34 +23,41 @@ from headrace_wire.log_format import LogFormat
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program
 
-#: Whether tasks are kept from reading the key: where it can be had, or else not at all, or never.
+#: Whether tasks are kept from reading the key: if possible, always (or the worker does not start),
+#: or never.
 GuardMode = Literal["auto", "required", "off"]
 
-#: All of them, for options.
+#: All values, for options.
 GUARD_MODES: tuple[GuardMode, ...] = get_args(GuardMode)
 
-#: Seconds that running tasks have to finish in when the worker is told to go.
+#: How many seconds running tasks have to finish when the worker is told to stop.
 DEFAULT_DRAIN_SECONDS = 30.0
 
-#: Seconds for the last report, when the worker goes.
+#: How many seconds the last report may take when the worker stops.
 DEFAULT_FAREWELL_SECONDS = 10.0
 
-#: Seconds for which a worker goes on trying to reach a coordinator that is away.
+#: How many seconds a worker tries to reach a coordinator that is away.
 DEFAULT_GIVE_UP_SECONDS = 600.0
 
 
 class WorkerSettings(Struct, frozen=True):
-    """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
+    """The settings of a worker.
 
-    ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. A slot is refused memory
-    beyond ``memory_limit_bytes``. What tasks print goes to the log, which has ``log_format``, or
-    with ``task_stdout`` where they would print without a worker. ``name`` "" stands for the
-    host's name and the process number. ``permits`` is what jobs may use here; ``unreported`` a
-    folder for outcomes that cannot be reported before the worker goes, for the next one;
-    ``program`` the one for which an embedded worker is there. ``awaits_key`` says that it is
-    a coordinator of this machine that makes the key, and may only be starting. ``key_guard`` says
-    whether tasks are to be kept from reading the key. ``engine`` runs the tasks: see
-    ``engines.registry``; it is the cluster at ``engine_address``, or one that is started here.
+    - ``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
+    - ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None for never. A slot cannot allocate
+      more than ``memory_limit_bytes``.
+    - What tasks print goes to the log, which has ``log_format``. With ``task_stdout`` it goes to
+      the standard output and error of the worker.
+    - If ``name`` is "", it is made from the host's name and the process number.
+    - ``permits`` is what jobs may use here.
+    - ``unreported`` is a folder for outcomes that cannot be reported before the worker stops; the
+      next worker reports them.
+    - ``program`` is the program that started an embedded worker.
+    - ``awaits_key`` means that a coordinator on this machine makes the key, and may only be
+      starting.
+    - ``key_guard`` says whether tasks are to be kept from reading the key.
+    - ``engine`` runs the tasks: see ``engines.registry``. It uses the cluster at
+      ``engine_address``, or starts one here.
     """
 
     coordinator: Address

@@ -1,4 +1,4 @@
-"""The signals that tell a worker to go, and the coordinator's word that means the same."""
+"""The signals that tell a worker to stop, and the coordinator's order that means the same."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ log = logging.getLogger(__name__)
 
 
 class StopSignals:
-    """Counts how often the worker was told to go; ``on_request`` is called after each time."""
+    """Counts how often the worker was told to stop; ``on_request`` is called after each time."""
 
     def __init__(self, on_request: Callable[[], None]) -> None:
         self._on_request = on_request
         self.requests = 0
 
     def heeded(self) -> AbstractContextManager[None]:
-        """Have the running event loop handle the signals; then they mean what they did before."""
+        """Handle the signals in the running event loop; the previous handlers are restored
+        afterwards.
+        """
         return stop_signals_heeded(self._note)
 
     def request(self, why: str) -> None:
-        """Have the worker go as after a first signal, unless it is about to go already."""
+        """Stop the worker as after a first signal, unless it is stopping already."""
         if not self.requests:
             self._count(why)
 

@@ -1,10 +1,10 @@
-"""Outcomes that a worker could not report before it went, kept in a folder for the next one.
+"""Outcomes that a worker could not report before it stopped, kept in a folder for the next one.
 
     reporter ─ what is left ─► save ─► FOLDER/<name>.outcomes ─► take ─► the next worker's reporter
 
-`docker compose up --build` replaces coordinator and workers at a time: when workers are told to go
-the old coordinator has gone, and the new one starts after they have. A task whose outcome is taken
-from here need not run again.
+`docker compose up --build` replaces coordinator and workers at the same time: when workers are told
+to stop, the old coordinator has gone, and the new one starts only after they have ended. A task
+whose outcome is taken from here need not run again.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
 
-#: The end of the names of files with outcomes.
+#: The suffix of files with outcomes.
 SUFFIX = ".outcomes"
 
-#: Age from which on a file that is neither whole nor taken has nobody who works on it.
+#: A file that is incomplete, or being read, and older than this was left behind by a killed worker.
 LEFTOVER_SECONDS = 3600.0
 
 
 class Unreported(msgspec.Struct, frozen=True, array_like=True):
-    """What a file holds; one of another protocol is not opened.
+    """The contents of a file. A file of another protocol version is ignored.
 
-    ``worker`` is the id of the worker that was granted the tasks, in the leases that it ``held``:
-    they are reported as its own.
+    ``worker`` is the id of the worker to which the tasks were leased, and ``held`` its leases; the
+    outcomes are reported as its own.
     """
 
     protocol: int
@@ -51,7 +51,9 @@ class Unreported(msgspec.Struct, frozen=True, array_like=True):
 def save(
     folder: Path, done: Iterable[DoneSpan], worker: str = "", held: Iterable[HeldSpan] = ()
 ) -> None:
-    """Keep a worker's outcomes for the next one. What cannot be written is told and runs again."""
+    """Keep a worker's outcomes for the next one. If they cannot be written, this is logged, and the
+    tasks run again.
+    """
     spans = tuple(done)
     if not spans:
         return
@@ -61,7 +63,7 @@ def save(
     partial = folder / f"{name}.partial"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial.touch(mode=0o600)  # results are nobody else's business
+        partial.touch(mode=0o600)  # only this user may read results
         kept = Unreported(PROTOCOL, spans, worker, tuple(held))
         partial.write_bytes(msgspec.msgpack.encode(kept))
         partial.replace(path)
@@ -74,7 +76,9 @@ def save(
 
 
 def take(folder: Path) -> list[Unreported]:
-    """Remove and return what earlier workers kept. What cannot be read is told and runs again."""
+    """Remove and return what earlier workers kept. If a file cannot be read, this is logged, and
+    its tasks run again.
+    """
     paths = _list(folder)
     _remove_leftovers(paths)
     found: list[Unreported] = []
@@ -86,7 +90,7 @@ def take(folder: Path) -> list[Unreported]:
             kept = None if content is None else msgspec.msgpack.decode(content, type=Unreported)
         except (OSError, msgspec.MsgspecError) as error:
             log.warning("outcomes in %s cannot be read: %s; those tasks run again", path, error)
-            _remove(path)  # else every worker would say so
+            _remove(path)  # otherwise every worker would log this
             continue
         if kept is not None and kept.protocol == PROTOCOL:
             found.append(kept)
@@ -107,7 +111,7 @@ def _take_file(path: Path) -> bytes | None:
     """Read a file and remove it; None if another worker does so."""
     try:
         if not LOCKS_OPEN_FILES:
-            # Who is killed here takes it along, and the tasks run again.
+            # If this worker is killed now, the file is lost, and the tasks run again.
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             taken = path.replace(path.with_suffix(".taken"))
@@ -115,7 +119,7 @@ def _take_file(path: Path) -> bytes | None:
             taken.unlink()
             return content
         with path.open("rb") as file:
-            # Who is killed here leaves the file to the next one.
+            # If this worker is killed now, the file is left to the next one.
             if not try_lock(file.fileno()):
                 return None
             content = file.read() if os.fstat(file.fileno()).st_nlink else None
@@ -126,7 +130,7 @@ def _take_file(path: Path) -> bytes | None:
 
 
 def _remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove what workers that were killed had half written, or half read in earlier versions."""
+    """Remove files that killed workers had half written, or half read in earlier versions."""
     old = time.time() - LEFTOVER_SECONDS
     for path in paths:
         if path.suffix not in {".partial", ".taken"}:

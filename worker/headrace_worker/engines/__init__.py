@@ -1,1 +1,1 @@
-"""What may run the tasks of a worker in place of its own pool."""
+"""Engines that can run the tasks of a worker instead of its own pool."""

@@ -1,4 +1,4 @@
-"""What is brought to another cluster once for each job, in place of with each of its spans."""
+"""Data that is sent to another cluster once for each job, instead of with each span."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from headrace_worker.engines.grid import Grid
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.pool.batch import Batch
 
-#: Parameters of a job with more bytes than this are brought to the other side once.
+#: Parameters of a job that have more bytes than this are sent to the cluster once.
 SHARED_BYTES = 64 << 10
 
-#: Jobs of which it is remembered what was brought there.
+#: The number of jobs whose sent data is remembered.
 KEPT_SHARED = 8
 
 
 class Brought:
-    """What a grid has been given of the last few jobs."""
+    """The data of the last few jobs that was given to a grid."""
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._jobs: KeptJobs[asyncio.Future[list[Any]]] = KeptJobs(KEPT_SHARED)
 
     async def share(self, batch: Batch) -> list[Any]:
-        """Bring what is large in the parameters of a batch's job to the other side, once.
+        """Send the large parameters of a batch's job to the cluster, once.
 
-        Returns what stands for it there: first for the parameters, if they ``are_large``, and then
-        for those that are in files. Raises OSError, and what the grid does.
+        Returns what represents them there: first the parameters, if they ``are_large``, and then
+        those that are in files. Raises OSError, and the errors of the grid.
         """
         if not are_large(batch) and not batch.data:
             return []
@@ -45,7 +45,7 @@ class Brought:
 
 
 def are_large(batch: Batch) -> bool:
-    """Tell whether the parameters of a batch's job are too large to travel with each span."""
+    """Return whether the parameters of a batch's job are too large to be sent with each span."""
     return len(batch.parameters) > SHARED_BYTES
 
 

@@ -1,4 +1,4 @@
-"""The address of a Dask scheduler, which is read where there is no Dask, too."""
+"""The address of a Dask scheduler. This module does not need Dask."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 
 from headrace_wire.errors import UsageError
 
-#: The port of a scheduler where an address has none.
+#: The port of a scheduler if an address has none.
 DEFAULT_PORT = 8786
 
-#: The highest port that there is.
+#: The highest port number.
 MAX_PORT = 65535
 
 
 def complete_address(address: str) -> str:
-    """The address of a scheduler with its protocol and port. Raises UsageError."""
+    """Return the address of a scheduler with protocol and port. Raises UsageError."""
     protocol, found, place = address.rpartition("://")
     host, colon, port = place.rpartition(":")
     if not colon or port.endswith("]"):

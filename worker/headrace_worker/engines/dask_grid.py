@@ -1,10 +1,10 @@
-"""A Dask cluster as a grid: each span is a task of Dask's.
+"""A Dask cluster as a grid: each span is a Dask task.
 
     RemoteEngine ─ DaskGrid.run ─► Client.submit ─► scheduler ─► a process of that cluster
-                                                                   └─ run_on_dask ─► run_span
+                                                                 └─ run_on_dask ─► run_span
 
-Dask restarts no process to end a task, so what runs cannot be ended from here. A process is used
-for one span at a time, whatever number of threads it has: services count on that.
+Dask does not restart a process to end a task, so a running task cannot be ended from here. A
+process is used for one span at a time, however many threads it has, because services rely on that.
 """
 
 # Dask is an extra, and has no types.
@@ -37,7 +37,7 @@ from headrace_worker.engines.registry import GridRequest
 from headrace_worker.engines.span import run_span
 from headrace_worker.machine.cores import count_usable_cores
 
-#: Seconds for an answer of a scheduler, and of its processes, and for the first one of all.
+#: Seconds to wait for an answer of a scheduler or of its processes, and for the first connection.
 ANSWER_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 
@@ -62,8 +62,9 @@ def run_on_dask(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
 
 
 async def _send_news_of_last_span(worker: Any) -> None:
-    """Wait until this process has sent what it had to tell the scheduler, which it does every 2 ms:
-    if it died now, the end of the span before would be unknown, and the death that one's.
+    """Wait until this process has sent its pending messages to the scheduler, which it does every 2
+    ms. If it died now, the scheduler would not know that the previous span has ended, and would
+    blame that span for the death.
     """
     stream = worker.batched_stream
     while stream.buffer and not stream.closed():  # noqa: ASYNC110 - Dask has no event for it
@@ -71,8 +72,8 @@ async def _send_news_of_last_span(worker: Any) -> None:
 
 
 def _import_there() -> tuple[Callable[..., bytes], Callable[..., str]]:
-    """What Dask is given to run: functions that travel by value, and import those of this module
-    only where they run. The scheduler opens what it is given, and need not have headrace.
+    """Return the functions that Dask is given to run. They are pickled by value and import this
+    module only where they run, because the scheduler unpickles them and need not have headrace.
     """
 
     def headrace_span(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
@@ -92,8 +93,8 @@ _run_there, _tell_version_there = _import_there()
 
 
 def tell_version(*, is_own: bool) -> str:
-    """The version of headrace in a process of a Dask cluster; one of a worker's own cluster is told
-    by this to leave Ctrl-C, and the end of a terminal, to the worker.
+    """Return the version of headrace in a process of a Dask cluster. A process of a worker's own
+    cluster also begins to ignore Ctrl-C and the end of its terminal, which the worker handles.
     """
     if is_own:
         for name in ("SIGINT", "SIGHUP"):
@@ -103,14 +104,14 @@ def tell_version(*, is_own: bool) -> str:
 
 
 async def open_grid(request: GridRequest) -> DaskGrid:
-    """Connect with a scheduler, or start a cluster of this machine.
+    """Connect to a scheduler, or start a cluster on this machine.
 
-    Raises UnreachableError where no scheduler answers, UsageError for an address that is none and
-    for a cluster without headrace.
+    Raises UnreachableError if no scheduler answers, and UsageError for an invalid address and for a
+    cluster without headrace.
     """
-    # What is set by a user in Dask's own configuration, such as certificates, is heeded there.
+    # Settings in the user's own Dask configuration, such as certificates, apply as well.
     _limit_log()
-    # Of libraries that have no part in this; that headrace is the same is looked at.
+    # It is about versions of libraries that do not matter here; that of headrace is compared.
     warnings.filterwarnings("ignore", category=VersionMismatchWarning)
     if request.address:
         grid = DaskGrid(complete_address(request.address))
@@ -125,15 +126,15 @@ async def open_grid(request: GridRequest) -> DaskGrid:
 
 
 async def _start_cluster(processes: int) -> DaskGrid:
-    """Start a cluster of this machine, which nobody else can use."""
+    """Start a cluster on this machine that nobody else can use."""
     dask.config.set(
         {
-            # No pages, which whoever is on this machine could look at.
+            # No web pages: everybody on this machine could open them.
             "distributed.scheduler.http.routes": [],
             "distributed.worker.http.routes": [],
         }
     )
-    # With a key that is made for it alone: other users of the machine could run anything here.
+    # The key is made for this cluster only. Otherwise other users could run anything here.
     security: Any = Security.temporary()
     cluster: Any = await LocalCluster(
         n_workers=processes,
@@ -142,8 +143,8 @@ async def _start_cluster(processes: int) -> DaskGrid:
         dashboard_address="127.0.0.1:0",
         scheduler_kwargs={"dashboard": False},
         asynchronous=True,
-        # Of its processes: what becomes of them is told here, and at the end, when the scheduler
-        # closes before they do, they have tracebacks to show.
+        # This is the log of its processes. What happens to them is reported here, and when the
+        # scheduler closes before them, they log tracebacks.
         silence_logs=logging.CRITICAL,
     )
     _limit_log()
@@ -151,13 +152,13 @@ async def _start_cluster(processes: int) -> DaskGrid:
 
 
 def _limit_log() -> None:
-    """Log what Dask warns of in this process, and not each connection and each process."""
+    """Log only warnings of Dask, and not each connection and each process."""
     logging.getLogger("distributed").setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 class DaskGrid(GridBase):
-    """A ``Grid`` over the cluster of a scheduler; ``local`` is that cluster if it is our own, and
-    ``security`` then the way to connect with it.
+    """A ``Grid`` over the cluster of a scheduler. If the cluster was started by this worker,
+    ``local`` is that cluster, and ``security`` is needed to connect to it.
     """
 
     def __init__(self, address: str, local: Any = None, security: Any = None) -> None:
@@ -171,22 +172,22 @@ class DaskGrid(GridBase):
 
     @property
     def title(self) -> str:
-        """Names it for people."""
+        """The name of the cluster, for people."""
         return (
             "a Dask cluster of its own" if self._local else f"the Dask cluster at {self._address}"
         )
 
     @property
     def is_own(self) -> bool:
-        """Whether it was started for this worker alone."""
+        """Whether the cluster was started for this worker alone."""
         return self._local is not None
 
     async def share(self, content: bytes) -> Any:
-        """Bring something to the cluster, where it is kept as long as what is returned lives."""
+        """Send data to the cluster, which keeps it as long as the returned object exists."""
         return await self._find_client().scatter(content, hash=False)
 
     async def run(self, call: bytes, shared: Sequence[Any]) -> bytes:
-        """Run a span. Raises SpanLostError, GridAwayError, and whatever the cluster says."""
+        """Run a span. Raises SpanLostError, GridAwayError, and errors of the cluster."""
         self._runs += 1
         where = list(self._able) if self._unable else None
         future: Future[bytes] = self._find_client().submit(
@@ -208,7 +209,7 @@ class DaskGrid(GridBase):
         except (FutureCancelledError, OSError) as error:
             raise GridAwayError(f"lost what ran there: {error}") from None
         finally:
-            # One that is not over is ended before it begins, or else forgotten.
+            # If the span is still waiting, it is removed, and if it runs, its result is ignored.
             future.release()
 
     async def _leave(self) -> None:
@@ -224,7 +225,7 @@ class DaskGrid(GridBase):
 
     async def _connect(self) -> None:
         await self._disconnect()
-        # Its heartbeats and its own view of the cluster are of no use here.
+        # The heartbeats of a client, and its own view of the cluster, are not needed here.
         client: Any = Client(
             self._address,
             asynchronous=True,
@@ -255,7 +256,7 @@ class DaskGrid(GridBase):
             self._on_news(news)
 
     async def _list_places(self) -> dict[str, int]:
-        """The processes: each runs one span at a time."""
+        """Return the processes; each runs one span at a time."""
         async with asyncio.timeout(ANSWER_SECONDS):
             threads: dict[str, int] = await self._find_client().scheduler.ncores(workers=None)
         unused = sum(threads.values()) - len(threads)
@@ -281,10 +282,10 @@ class DaskGrid(GridBase):
 
 
 def explain_silence(error: Exception) -> str:
-    """Put in words why a scheduler does not answer.
+    """Describe why a scheduler does not answer.
 
-    From something else that listens there, such as a web server, Dask reads lengths that are none,
-    and raises whatever comes of that: MemoryError, ValueError, struct.error.
+    If something else listens there, such as a web server, Dask takes the data it receives for
+    lengths, and raises errors such as MemoryError, ValueError or struct.error.
     """
     if isinstance(error, OSError):
         return str(error)
@@ -292,7 +293,7 @@ def explain_silence(error: Exception) -> str:
 
 
 def explain_killed(error: KilledWorker) -> str:
-    """Put in words what Dask says of a task with which its process died."""
+    """Describe Dask's error for a task whose process died."""
     last: Any = error.last_worker
     where = getattr(last, "address", last)
     return f"the Dask worker at {where} died while running it: its own log may say why"

@@ -1,9 +1,9 @@
-"""The seam between a worker and what runs its tasks.
+"""The interface between a worker and what runs its tasks.
 
     leases ─► submit ─► Engine ─► take_events, take_lines ─► reports
     orders ─► cancel, cancel_task, hand_back ─┘
 
-The worker's own pool is one, and the first; ``RemoteEngine`` is one for another cluster.
+The worker's own pool is an engine; ``RemoteEngine`` is one that uses another cluster.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from headrace_worker.pool.tally import Tally
 
 
 class Engine(Protocol):
-    """Runs tasks. Not thread safe, but for ``close``.
+    """Runs tasks. Not thread-safe, except for ``close``.
 
     Each task of a batch comes back once as an event, unless its job is cancelled: with an outcome,
-    or returned since it was not run to an end here. A task that fails, dies or never ends does no
-    harm to any other, as far as the engine can see to that: see ``headrace_wire.engines``.
+    or returned because it was not run to its end here. A task that fails, dies or never ends does
+    not affect other tasks, as far as the engine can prevent that: see ``headrace_wire.engines``.
     """
 
     @property
     def slots(self) -> int:
-        """How many tasks can run at a time just now."""
+        """How many tasks can run at the same time now."""
         ...
 
     @property
@@ -39,8 +39,8 @@ class Engine(Protocol):
 
     @property
     def idle_slots(self) -> int:
-        """How many more tasks are taken that do not wait behind others for longer than it takes to
-        bring them where they run.
+        """How many more tasks can be taken that wait behind others for no longer than it takes to
+        bring them to where they run.
         """
         ...
 
@@ -51,7 +51,7 @@ class Engine(Protocol):
 
     @property
     def pending_tasks(self) -> int:
-        """How many tasks have not started, and can be handed back."""
+        """How many tasks have not started and can be handed back."""
         ...
 
     @property
@@ -61,90 +61,94 @@ class Engine(Protocol):
 
     @property
     def mean_seconds(self) -> float | None:
-        """How long tasks took of late; None before any has ended."""
+        """The recent mean duration of a task, in seconds; None before any task has ended."""
         ...
 
     @property
     def pending_seconds(self) -> float | None:
-        """How long one slot would take for what has not started; None where that is not known."""
+        """How long one slot would take for the tasks that have not started; None if not known."""
         ...
 
     @property
     def tally(self) -> Tally:
-        """What to tell of it in numbers."""
+        """The counters for metrics."""
         ...
 
     @property
     def due_seconds(self) -> float:
-        """The monotonic moment by which to take events, whatever comes; infinite for never."""
+        """When events have to be taken at the latest, in monotonic time; infinite for never."""
         ...
 
     def find_times(self) -> Times | None:
-        """How long the tasks take that are here; None where that is not known."""
+        """Return how long the tasks that are here take; None if not known."""
         ...
 
     def list_means(self, most: int) -> dict[str, float]:
-        """How many seconds a task takes of so many jobs that are here, as far as is known."""
+        """Return the mean duration of a task in seconds, for at most this many jobs for which it is
+        known.
+        """
         ...
 
     def list_left(self) -> list[float]:
-        """List in how many seconds each slot may be done with what it runs; 0 for one that idles,
-        or for which that is not known.
+        """Return in how many seconds each slot is expected to be finished with what it runs; 0 for
+        a slot that is idle, or for which this is not known.
         """
         ...
 
     def is_stuck(self, seconds: float) -> bool:
-        """Tell whether every slot has been in one task for longer than this."""
+        """Return whether every slot has been running the same task for longer than this."""
         ...
 
     def read_usage(self) -> dict[int, Usage]:
-        """What its processes on this machine take, by their numbers."""
+        """Return the resource usage of its processes on this machine, by process number."""
         ...
 
     def submit(self, batch: Batch) -> None:
-        """Take a batch. Raises ValueError for a key that is held already."""
+        """Accept a batch. Raises ValueError if its key is already in use."""
         ...
 
     def attach(self, loop: AbstractEventLoop, on_news: Callable[[], object]) -> None:
-        """Work in an event loop; ``on_news`` is called there when there may be events to take."""
+        """Work in an event loop. ``on_news`` is called there when there may be events to take."""
         ...
 
     def detach(self) -> None:
-        """Tell of no more news."""
+        """Stop calling ``on_news``."""
         ...
 
     def take_events(self) -> list[Event]:
-        """Take what has come, without waiting, and go on. Raises HeadraceError where there is no
-        use in going on.
+        """Take the events that have arrived, without waiting, and continue to work. Raises
+        HeadraceError if it is no use to continue.
         """
         ...
 
     def take_lines(self) -> list[TaskLine]:
-        """Take what tasks have said; it is there before the events of their outcomes."""
+        """Take the lines that tasks have printed or logged. They are here before the events of
+        their outcomes.
+        """
         ...
 
     def list_progress(self) -> list[Progress]:
-        """List how far the running tasks say they are, those that do."""
+        """Return the progress of the running tasks that report it."""
         ...
 
     def list_running(self, most: int) -> list[RunningTask]:
-        """List the tasks that run, or so many of those that run longest."""
+        """Return the running tasks, or this many of those that have been running longest."""
         ...
 
     def cancel(self, job: str) -> None:
-        """Forget a job: nothing comes back of it any more but what it logs."""
+        """Forget a job: it has no further events, except for lines that it logs."""
         ...
 
     def cancel_task(self, job: str, index: int) -> None:
-        """Stop one task as far as that can be done; if it has not started it is returned."""
+        """Stop one task, as far as possible. If it has not started, it is returned."""
         ...
 
     def hand_back(self) -> list[ReturnedSpan]:
-        """Give back every task that has not started; what has started goes on."""
+        """Hand back every task that has not started. Running tasks are not affected."""
         ...
 
     def close(self, *, kill: bool = False, call_off: bool = False) -> list[ReturnedSpan]:
-        """End everything, at once with ``kill``; returns what is left. With ``call_off`` only tasks
-        that ask whether they are cancelled have some time to end in.
+        """End everything, at once if ``kill``, and return the remaining tasks. If ``call_off``,
+        only tasks that ask whether they are cancelled have some time in which to end.
         """
         ...

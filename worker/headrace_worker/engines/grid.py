@@ -1,10 +1,10 @@
-"""Another cluster, as much of it as an engine needs.
+"""The interface to another cluster, which has only what an engine needs.
 
     RemoteEngine ─ run ─► Grid ─► that cluster ─► run_span
     RemoteEngine ◄─ what it returns, or SpanLostError ─┘
 
-A grid is no more than this: what it runs, what becomes of that, and how tasks are counted is the
-business of ``RemoteEngine`` and ``run_span``.
+A grid only runs a function. ``RemoteEngine`` and ``run_span`` decide what is run, handle the
+results, and count the tasks.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any, Protocol
 
 from headrace_wire.messages.failures import Reason
 
-#: Tells what ``run_span`` has to tell while it runs, packed.
+#: Passes on the packed news of ``run_span`` while it runs.
 OnNews = Callable[[bytes], object]
 
 
 class SpanLostError(Exception):
-    """What ran a span has died, or was lost: ``reason`` is ``crash``, ``oom`` or ``lost``."""
+    """The process that ran a span died or was lost: ``reason`` is ``crash``, ``oom`` or
+    ``lost``.
+    """
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -27,17 +29,17 @@ class SpanLostError(Exception):
 
 
 class GridAwayError(Exception):
-    """The cluster cannot be reached, so that nobody knows what became of a span. It is no fault of
-    its tasks: they go elsewhere.
+    """The cluster cannot be reached, so it is not known what happened to a span. Its tasks are not
+    charged for this: they go elsewhere.
     """
 
 
 class Grid(Protocol):
-    """A cluster that runs ``run_span`` (see ``span``). All of it happens in one event loop."""
+    """A cluster that runs ``run_span`` (see ``span``). Everything happens in one event loop."""
 
     @property
     def title(self) -> str:
-        """Names it for people, such as ``the Dask cluster at tcp://host:8786``."""
+        """The name of the cluster for people, such as ``the Dask cluster at tcp://host:8786``."""
         ...
 
     @property
@@ -47,34 +49,35 @@ class Grid(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many spans can run there at a time just now; 0 while it cannot be reached."""
+        """How many spans can run there at the same time now; 0 while it cannot be reached."""
         ...
 
     @property
     def shortage(self) -> str:
-        """Why there are no slots just now, and what to do about it; "" while there are some."""
+        """Why there are no slots now, and what to do about it; "" while there are some."""
         ...
 
     def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
-        """Have ``on_change`` called when ``slots`` or ``shortage`` may have changed, and
-        ``on_news`` with what spans tell while they run. Both are called in the event loop.
+        """Call ``on_change`` when ``slots`` or ``shortage`` may have changed, and ``on_news`` with
+        the news of running spans. Both are called in the event loop.
         """
         ...
 
     async def share(self, content: bytes) -> Any:
-        """Bring something there that several spans need. Returns what stands for it, for ``run``,
-        which hands ``run_span`` the content itself; it is kept there as long as that lives.
+        """Send data there that several spans need. Returns an object that represents it and can be
+        passed to ``run``, which gives the content itself to ``run_span``. The cluster keeps the
+        data as long as this object exists.
         """
         ...
 
     async def run(self, call: bytes, shared: Sequence[Any]) -> bytes:
         """Run ``run_span(VERSION, call, *shared)`` there, once. Returns what it returns.
 
-        When this is cancelled the span is ended there if that can be done, and else forgotten.
-        Raises SpanLostError, GridAwayError, and whatever else keeps the cluster from running it.
+        If this is cancelled, the span is ended there if that is possible, and otherwise forgotten.
+        Raises SpanLostError, GridAwayError, and other errors that keep the cluster from running it.
         """
         ...
 
     async def close(self) -> None:
-        """Leave the cluster, and end what was started there for this worker alone."""
+        """Disconnect from the cluster, and end what was started there for this worker alone."""
         ...

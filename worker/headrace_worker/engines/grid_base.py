@@ -1,10 +1,10 @@
-"""What all grids do alike: wait until their cluster answers, and follow which processes it has.
+"""The common part of all grids: waits until the cluster answers, and tracks its places.
 
     open ─► connect ─► look ─► look ─► …        list_places ─► ask_versions ─► slots
-               └─ tried again for a while            └─ who comes and goes
+       └─ repeated for a while            └─ places come and go
 
-A place is what a cluster adds and loses at a time: a process of Dask's, a machine of Ray's. One is
-used if it has the same version of headrace as this worker.
+A place is the unit in which a cluster grows and shrinks: a process in Dask, a machine in Ray. A
+place is used if it has the same version of headrace as this worker.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.version import VERSION
 from headrace_worker.engines.grid import OnNews
 
-#: How often, in seconds, it is looked which places there are, and whether a cluster answers.
+#: Seconds between two checks of which places there are and whether the cluster answers.
 LOOK_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class GridBase(ABC):
-    """The part of a ``Grid`` that keeps in touch with its cluster.
+    """The part of a ``Grid`` that stays connected to its cluster.
 
-    ``kind`` names such a cluster's counterpart, ``address`` is where it is, and ``places`` what its
-    places are called.
+    ``kind`` names what is at ``address``, such as a Dask scheduler, and ``places`` is the word for
+    the places of such a cluster.
     """
 
     def __init__(self, kind: str, address: str, places: str) -> None:
         self._kind = kind
         self._address = address
         self._places = places
-        #: The places with headrace and how many spans each runs at a time, and those without.
+        #: The places that have headrace, with the number of spans that each can run at the same
+        #: time, and the places without it.
         self._able: dict[str, int] = {}
         self._unable: frozenset[str] = frozenset()
         self._answers = False
@@ -47,16 +48,16 @@ class GridBase(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """Names it for people."""
+        """The name of the cluster, for people."""
 
     @property
     def slots(self) -> int:
-        """How many spans can run there at a time just now; 0 while it cannot be reached."""
+        """How many spans can run there at the same time now; 0 while it cannot be reached."""
         return sum(self._able.values())
 
     @property
     def shortage(self) -> str:
-        """Why there are no slots just now, and what to do about it; "" while there are some."""
+        """Why there are no slots now, and what to do about it; "" while there are some."""
         if self.slots:
             return ""
         if not self._answers:
@@ -67,13 +68,14 @@ class GridBase(ABC):
         return f"{self.title} has no {self._places}: start some"
 
     def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
-        """Have changes and news told from now on."""
+        """Report changes and news from now on."""
         self._on_change, self._on_news = on_change, on_news
 
     async def open(self, patience_seconds: float) -> None:
-        """Connect, trying for so long, and look which places there are.
+        """Connect, trying for this long, and find out which places there are.
 
-        Raises UnreachableError where nothing answers, and UsageError for a cluster of no use.
+        Raises UnreachableError if nothing answers, and UsageError for a cluster that cannot be
+        used.
         """
         end = time.monotonic() + patience_seconds
         told = False
@@ -101,13 +103,13 @@ class GridBase(ABC):
         self._looking = asyncio.create_task(self._keep_looking())
 
     async def close(self) -> None:
-        """Leave the cluster, and end what was started there for this worker alone."""
+        """Disconnect from the cluster, and end what was started there for this worker alone."""
         if self._looking:
             self._looking.cancel()
         await self._leave()
 
     async def _keep_looking(self) -> None:
-        """Follow the places as they come and go, and the whole cluster, too."""
+        """Track the places as they come and go, and whether the cluster answers."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             before = self._able, self.shortage
@@ -128,7 +130,7 @@ class GridBase(ABC):
                 self._on_change()
 
     async def _look(self) -> None:
-        """Find out which places there are, and ask those that are new."""
+        """Find out which places there are, and ask new ones for their version."""
         places = await self._list_places()
         known = self._able.keys() | self._unable
         new = [place for place in places if place not in known]
@@ -151,25 +153,25 @@ class GridBase(ABC):
 
     @abstractmethod
     async def _connect(self) -> None:
-        """Connect, unless that is so. Raises UsageError where it is of no use to try again."""
+        """Connect, unless connected. Raises UsageError if it is no use to try again."""
 
     @abstractmethod
     async def _disconnect(self) -> None:
-        """Let go of a cluster that does not answer, so that it can be connected with anew."""
+        """Disconnect from a cluster that does not answer, so that it can be connected to again."""
 
     @abstractmethod
     async def _leave(self) -> None: ...
 
     @abstractmethod
     async def _list_places(self) -> dict[str, int]:
-        """Which places there are, and how many spans each runs at a time."""
+        """Return the places, with the number of spans that each can run at the same time."""
 
     @abstractmethod
     async def _ask_versions(self, places: Collection[str]) -> Mapping[str, object]:
-        """Ask places for their version of headrace; each answer may be an error, and those that do
-        not answer are left out, and asked again.
+        """Ask places for their version of headrace. An answer may be an error. Places that do not
+        answer are left out, and are asked again.
         """
 
     @abstractmethod
     def _explain(self, error: Exception) -> str:
-        """Put in words why the cluster does not answer. Libraries raise anything then."""
+        """Describe why the cluster does not answer. Libraries may raise any error."""

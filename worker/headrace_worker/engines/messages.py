@@ -1,10 +1,10 @@
-"""What an engine and ``run_span`` say to each other across another cluster.
+"""The messages between an engine and ``run_span`` in another cluster.
 
     RemoteEngine ── SpanCall ──► run_span
     RemoteEngine ◄─ SpanNews (while it runs), SpanOutcome (at its end) ── run_span
 
-They travel packed, as arrays of their fields, so that the other cluster carries nothing but bytes
-of ours. Both sides have the same version of headrace, which is checked before these are read.
+They are packed as arrays of their fields, so that the other cluster only transports bytes. Both
+sides have the same version of headrace, which is checked before a message is decoded.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from headrace_worker.link.messages import Progress, TaskFailed, TaskLine, TasksD
 
 
 class SpanCall(Struct, frozen=True, array_like=True):
-    """Run the tasks [start, stop) of a job, one after the other.
+    """A request to run the tasks [start, stop) of a job, one after the other.
 
-    ``run`` names the span among those of its engine, which has a name of its own for that
-    (``worker``). ``inputs`` is None where the index is enough. Of ``parameters`` and those that are
-    too large to travel with them (``data``, by their names) the content comes as what is shared, in
-    this order; ``parameters`` is None then. ``tenant`` is whose tasks alone may run in a process
-    together with these. Modules are also looked for in ``path``, after all others, and in the
-    permits' own folders before all others.
+    ``run`` numbers the spans of one engine, whose name is ``worker``. ``inputs`` is None if the
+    index is enough. If ``parameters`` is None, they are too large to be sent with the call: they
+    are shared, followed by the large data that ``data`` names, in this order. ``tenant`` names the
+    tenant whose tasks alone may run in the same process as these. Modules are also searched for in
+    ``path``, after all other folders, and in the folders of the permits before all others.
     """
 
     worker: str
@@ -44,9 +43,9 @@ class SpanCall(Struct, frozen=True, array_like=True):
 
 
 class SpanNews(Struct, frozen=True, array_like=True):
-    """What a span that runs has to tell: the task that runs, and for how many seconds.
+    """News of a running span: which task is running, and for how many seconds.
 
-    There is no such task while ``index`` is None: the job is being prepared.
+    ``index`` is None while the job is being prepared and no task is running.
     """
 
     worker: str
@@ -58,8 +57,8 @@ class SpanNews(Struct, frozen=True, array_like=True):
 
 
 class SpanOutcome(Struct, array_like=True):
-    """What came of the tasks of a span, each in one of ``outcomes``, and the lines that they have
-    said and that were not told before.
+    """The outcomes of the tasks of a span, and the lines of these tasks that were not reported
+    before.
     """
 
     outcomes: list[TasksDone | TaskFailed]

@@ -1,7 +1,7 @@
-"""An engine as a worker's settings want it: the cluster is opened, and stands in for slots.
+"""Opens the engine that a worker's settings require: a cluster that replaces slots.
 
-WorkerSettings ─► introduce_grid ─► Grid, and what the worker says of itself
-make_remote_engine ─► RemoteEngine
+WorkerSettings ─► introduce_grid ─► Grid, and what the worker tells about itself make_remote_engine
+─► RemoteEngine
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 
 async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Grid, WorkerInfo]:
-    """Open the cluster that is to run the tasks of a worker; ``info`` is then about its slots.
+    """Open the cluster that is to run the tasks of a worker. The returned ``info`` describes its
+    slots.
 
     Raises UsageError and UnreachableError.
     """
@@ -36,7 +37,7 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
     request = GridRequest(settings.engine_address, most, settings.give_up_seconds)
     grid = await open_grid(settings.engine, request)
     if not grid.is_own:
-        # Users of that cluster know; whoever switches it on here should.
+        # Users of that cluster know this; the person who starts the worker should know it, too.
         log.warning(
             "tasks run on %s, whose processes send each other pickles: whoever can connect to them "
             "can run anything there, and read what tasks are given",
@@ -47,7 +48,7 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
 
 
 def tell_slots(grid: Grid, settings: WorkerSettings, info: WorkerInfo) -> WorkerInfo:
-    """What a worker says of itself, with the slots that its cluster has just now."""
+    """Return ``info`` with the slots that its cluster has now."""
     most = read_most_slots(settings.slots)
     limit = grid.title if most is None else f"--slots {most}"
     return replace(
@@ -60,10 +61,10 @@ def tell_slots(grid: Grid, settings: WorkerSettings, info: WorkerInfo) -> Worker
 def make_remote_engine(
     grid: Grid, settings: WorkerSettings, on_slots: Callable[[], object]
 ) -> RemoteEngine:
-    """The engine that runs a worker's tasks on a cluster that is open."""
+    """Return the engine that runs a worker's tasks on an open cluster."""
 
     def show(line: TaskLine) -> None:
-        # A worker whose standard output or error is gone goes on, and so do its tasks.
+        # A worker whose standard output or error is closed continues, and so do its tasks.
         with contextlib.suppress(OSError, ValueError):
             if settings.task_stdout:
                 stream = sys.stdout if line.level == PRINTED else sys.stderr

@@ -1,7 +1,7 @@
-"""What tasks print in a process of another cluster: taken by line while a span runs.
+"""Collects, line by line, what tasks print in a process of another cluster while a span runs.
 
-Standard output and standard error are the process's own again afterwards. Threads that were there
-before the span print where they did.
+Afterwards, standard output and standard error are the process's own again. Output of threads that
+existed before the span is not collected.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from headrace_worker.slot.task_news import TaskNews
 
 
 class Printed(Protocol):
-    """What is caught of what is printed."""
+    """Collects what is printed."""
 
     def end_task(self) -> None:
-        """Tell what a task has left of lines that it has not ended."""
+        """Report the last line of a task if it did not end it."""
         ...
 
 
 @contextlib.contextmanager
 def catch_printed(news: TaskNews) -> Generator[Printed]:
-    """Have what is printed told as lines of the task that runs."""
+    """Report what is printed as lines of the task that is running."""
     others = frozenset(thread.ident for thread in threading.enumerate()) - {threading.get_ident()}
     both = _Both(
         PrintedLines(news, sys.stdout, PRINTED, others),
@@ -51,7 +51,7 @@ class _Both(Struct, frozen=True):
 
 
 class PrintedLines(io.TextIOBase):
-    """Standard output or error while a span runs, in place of ``original``."""
+    """Standard output or error while a span runs, instead of ``original``."""
 
     def __init__(
         self, news: TaskNews, original: TextIO, level: str, others: frozenset[int | None]
@@ -64,23 +64,27 @@ class PrintedLines(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has it as an attribute
-        """The encoding of the original."""
+        """The encoding of the original stream."""
         return self._original.encoding
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
-        """The original's: what is written there is not taken. Raises OSError where it has none."""
+        """Return the original's descriptor; what is written to it is not collected. Raises OSError
+        if there is none.
+        """
         return self._original.fileno()
 
     def flush(self) -> None:
-        """Flush the original; lines are told when they end."""
+        """Flush the original stream. Lines are reported when they end."""
         self._original.flush()
 
     def write(self, text: str, /) -> int:
-        """Take some text in. What other threads write, or between tasks, goes to the original."""
+        """Write text. What other threads write, or what is written between tasks, goes to the
+        original.
+        """
         if threading.get_ident() in self._others or self._news.find_speaker() is None:
             return self._original.write(text)
         *lines, rest = (self._held + text).split("\n")
@@ -90,7 +94,7 @@ class PrintedLines(io.TextIOBase):
         return len(text)
 
     def end_task(self) -> None:
-        """Tell what a task has left of a line that it has not ended."""
+        """Report the last line of a task if it did not end it."""
         held, self._held = self._held, ""
         if held := see_line(held):
             self._say(held)

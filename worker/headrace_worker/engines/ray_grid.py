@@ -1,11 +1,11 @@
-"""A Ray cluster as a grid: each span is a task of Ray's, and so is the looking at each machine.
+"""A Ray cluster as a grid: each span is a Ray task, and so is the question to each machine.
 
     RemoteEngine ─ RayGrid.run ─► run_on_ray.remote(num_cpus=1) ─► a process of that cluster
     RemoteEngine ◄─ news, at last the outcome ─ a stream of objects ◄─┘ └─► run_span
 
-This process is a driver of Ray's, so it has to be on a machine of the cluster. A span that is
-cancelled is ended with its process, which Ray replaces. The outcome is the last of the objects that
-a span returns, and what its tasks say meanwhile comes before it in the same stream.
+This process is a Ray driver, so it has to be on a machine of the cluster. If a span is cancelled,
+its process is ended, and Ray replaces it. A span returns a stream of objects: the news of its
+tasks, and at last the outcome.
 """
 
 # Ray is an extra, and not all of it has types.
@@ -27,9 +27,9 @@ from collections.abc import AsyncIterator, Collection, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-# Ray asks about statistics of usage on the terminal, and sends them. Read when it is imported.
+# Ray asks on the terminal about usage statistics, and sends them. It reads this when imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# The behaviour to come, of which Ray would tell on standard error.
+# This is the future default, about which Ray would print a warning on standard error.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
@@ -45,26 +45,26 @@ from headrace_worker.engines.registry import GridRequest
 from headrace_worker.engines.span import run_span
 from headrace_worker.machine.cores import count_usable_cores
 
-#: Names the cluster where no option does, as in a job of Ray's.
+#: Names the cluster if no option does, for example in a Ray job.
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 
-#: Holds what lets others into a cluster that demands it, as those do that Ray starts since 2.60.
+#: The secret of a cluster that demands one, as clusters do that Ray starts since 2.60.
 TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105 - its name
 
-#: Where Ray's clients connect (``ray://``), which is not the cluster's own address.
+#: The port to which Ray's clients connect (``ray://``), which is not the cluster's own address.
 CLIENT_PORT = "10001"
 
-#: The cluster of which this machine is one.
+#: Stands for the cluster to which this machine belongs.
 AUTO = "auto"
 
-#: Seconds for an answer of a machine that is new, and for somebody to take up a connection.
+#: Seconds to wait for the answer of a new machine, and for a connection.
 ANSWER_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 
-#: How the last object begins that a span returns, and how each other one does.
+#: The first byte of the last object that a span returns, and of each other one.
 OUTCOME, NEWS = b"o", b"n"
 
-#: What became of a question when it says nothing about the machine: it is asked again.
+#: Errors that say nothing about the machine that was asked, so that it is asked again.
 NO_ANSWER = (
     exceptions.NodeDiedError,
     exceptions.OutOfMemoryError,
@@ -99,15 +99,15 @@ def run_on_ray(version: str, call: bytes, *shared: bytes) -> Generator[bytes]:
 
 
 def tell_version() -> str:
-    """The version of headrace in a process of a Ray cluster."""
+    """Return the version of headrace in a process of a Ray cluster."""
     return VERSION
 
 
 async def open_grid(request: GridRequest) -> RayGrid:
-    """Connect with a cluster, or start one of this machine.
+    """Connect to a cluster, or start one on this machine.
 
-    Raises UnreachableError where none answers, UsageError for an address that is none, where Ray or
-    Python are other ones there, and for a cluster without headrace.
+    Raises UnreachableError if none answers, and UsageError for an invalid address, for other
+    versions of Ray or Python, and for a cluster without headrace.
     """
     grid = RayGrid(request.address or os.environ.get(ADDRESS_VARIABLE, ""), request.slots)
     try:
@@ -119,9 +119,10 @@ async def open_grid(request: GridRequest) -> RayGrid:
 
 
 class RayGrid(GridBase):
-    """A ``Grid`` over the cluster at ``address``, or "" for one of its own with so many ``slots``.
+    """A ``Grid`` over the cluster at ``address``, or if that is "", over a new one with this many
+    ``slots``.
 
-    A process can be in one cluster of Ray's at a time, so there is one such grid at a time.
+    A process can only be in one Ray cluster at a time, so there is only one such grid at a time.
     """
 
     def __init__(self, address: str, slots: int | None = None) -> None:
@@ -135,31 +136,31 @@ class RayGrid(GridBase):
             )
         self._own_slots = None if address else slots or count_usable_cores().count
         self._is_open = False
-        #: What a cluster of its own has written, until it is closed.
+        #: The folder to which a cluster of its own writes, until it is closed.
         self._folder = ""
-        #: How many spans of ours each machine has that was chosen for them.
+        #: How many of our spans each machine has for which the machine was chosen here.
         self._placed: dict[str, int] = {}
         options = {"num_cpus": 1, "max_retries": 0, "num_returns": "streaming"}
         self._run: Any = ray.remote(**options)(run_on_ray)
 
     @property
     def title(self) -> str:
-        """Names it for people."""
+        """The name of the cluster, for people."""
         return (
             f"the Ray cluster at {self._address}" if self._address else "a Ray cluster of its own"
         )
 
     @property
     def is_own(self) -> bool:
-        """Whether it was started for this worker alone."""
+        """Whether the cluster was started for this worker alone."""
         return not self._address
 
     async def share(self, content: bytes) -> Any:
-        """Bring something to the cluster, where it is kept as long as what is returned lives."""
+        """Send data to the cluster, which keeps it as long as the returned object exists."""
         return await asyncio.to_thread(ray.put, content)
 
     async def run(self, call: bytes, shared: Sequence[Any]) -> bytes:
-        """Run a span. Raises SpanLostError, GridAwayError, and whatever its process raises."""
+        """Run a span. Raises SpanLostError, GridAwayError, and errors of its process."""
         place = self._choose_place()
         options = {} if place is None else {"scheduling_strategy": _stay_at(place)}
         objects = self._run.options(name="headrace span", **options).remote(VERSION, call, *shared)
@@ -178,7 +179,7 @@ class RayGrid(GridBase):
             if place is not None:
                 self._placed[place] -= 1
             if not is_over and self._is_open:
-                # Its process is ended with it.
+                # This ends its process as well.
                 ray.cancel(objects, force=True)
 
     async def _leave(self) -> None:
@@ -196,10 +197,10 @@ class RayGrid(GridBase):
             _take_signal_back()
 
     async def _disconnect(self) -> None:
-        """Do nothing: Ray itself goes on trying, and ends this process when it gives up."""
+        """Do nothing: Ray itself keeps trying, and ends this process when it gives up."""
 
     async def _reach(self) -> None:
-        """Raise OSError where nobody listens: Ray itself tries on for minutes."""
+        """Raise OSError if nobody listens there. Ray itself would try for minutes."""
         if self._address in {"", AUTO}:
             return
         host, _, port = self._address.rpartition(":")
@@ -212,23 +213,25 @@ class RayGrid(GridBase):
             yield await one
 
     def _enter(self) -> None:
-        """Raise OSError where no cluster answers, and UsageError for one that is of no use."""
+        """Connect. Raises OSError if no cluster answers, and UsageError for one that cannot be
+        used.
+        """
         quiet: dict[str, Any] = {
             "log_to_driver": False,
             "configure_logging": False,
             "include_dashboard": None if self._address else False,
         }
         if not self._address:
-            # On this machine alone, and with a token that other users of it do not know.
+            # It is only reachable from this machine, and its token is not known to other users.
             os.environ[TOKEN_VARIABLE] = secrets.token_hex(32)
             quiet["_node_ip_address"] = "127.0.0.1"
-            # Sockets and logs lie in it; the names of sockets have to be short.
+            # It contains sockets and logs. The paths of sockets have to be short.
             short = Path("/tmp")  # noqa: S108 - a folder of its own is made in it
             self._folder = tempfile.mkdtemp(
                 prefix="headrace-ray-", dir=short if short.is_dir() else None
             )
             quiet["_temp_dir"] = self._folder
-        # Ray looks for a cluster by this variable, too.
+        # Ray would also look for a cluster in this variable.
         with _without_variable(ADDRESS_VARIABLE), _hushed():
             try:
                 ray.init(self._address or "local", num_cpus=self._own_slots, **quiet)
@@ -236,7 +239,9 @@ class RayGrid(GridBase):
                 raise UsageError(f"{self.title} is of no use here: {_shorten(error)}") from None
 
     def _choose_place(self) -> str | None:
-        """The machine for a span; None where Ray may choose, as headrace is on all of them."""
+        """Return the machine for a span; None if Ray may choose because all of them have
+        headrace.
+        """
         if not self._unable or not self._able:
             return None
         place = min(self._able, key=lambda one: self._placed.get(one, 0) / self._able[one])
@@ -244,7 +249,7 @@ class RayGrid(GridBase):
         return place
 
     async def _list_places(self) -> dict[str, int]:
-        """The machines: each runs a span for each of its processors."""
+        """Return the machines; each runs one span on each of its processors."""
         nodes = await asyncio.to_thread(ray.nodes)
         cpus = {
             node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]
@@ -256,7 +261,9 @@ class RayGrid(GridBase):
         return {node: answer for node, answer in zip(places, told, strict=True) if answer}
 
     async def _ask_version(self, node: str) -> object:
-        """The version of headrace on a machine, or why it has none; None where none answers."""
+        """Return the version of headrace on a machine, or the error if it has none; None if there
+        is no answer.
+        """
         ask: Any = ray.remote(num_cpus=0, max_retries=0)(tell_version)
         asked = ask.options(scheduling_strategy=_stay_at(node)).remote()
         try:
@@ -272,11 +279,11 @@ class RayGrid(GridBase):
 
 
 def explain_loss(error: exceptions.RayError) -> Exception:
-    """What became of a span, for the engine: what Ray says, in words of ours."""
+    """Convert Ray's error for a span to one that the engine understands."""
     reason: Reason | None = None
     match error:
         case exceptions.RayTaskError(cause=exceptions.RayError() as cause):
-            return explain_loss(cause)  # of what it was given
+            return explain_loss(cause)  # an error of what the span was given
         case exceptions.RayTaskError():
             return RuntimeError(_shorten(error))
         case exceptions.OutOfMemoryError():
@@ -297,13 +304,15 @@ def _stay_at(node: str) -> Any:
 
 
 def _shorten(error: BaseException) -> str:
-    """The last line of an error that says something: Ray's begin with long traces of processes."""
+    """Return the last line of an error that is not empty: Ray's errors begin with long
+    tracebacks.
+    """
     lines = [line.strip() for line in str(error).splitlines()]
     return next((line for line in reversed(lines) if line), type(error).__name__)
 
 
 def _take_signal_back() -> None:
-    """Have SIGTERM mean what it did: Ray writes a trace of the process then."""
+    """Restore the effect of SIGTERM, on which Ray would print a stack trace of the process."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
@@ -320,7 +329,7 @@ def _without_variable(name: str) -> Generator[None]:
 
 @contextlib.contextmanager
 def _hushed() -> Generator[None]:
-    """Keep what Ray says of a cluster that it starts from standard error; errors it does say."""
+    """Keep Ray's messages about a cluster that it starts from standard error, except for errors."""
     logger = logging.getLogger("ray")
     level = logger.level
     logger.setLevel(logging.ERROR)

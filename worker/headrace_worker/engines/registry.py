@@ -1,4 +1,4 @@
-"""Which other clusters a worker can use, by name, and how each is opened.
+"""The other clusters that a worker can use, by name, and how each is opened.
 
 headrace worker --engine NAME ─► open_grid ─► the module of that cluster ─► Grid
 """
@@ -20,9 +20,9 @@ from headrace_worker.engines.grid import Grid
 
 
 class GridRequest(Struct, frozen=True):
-    """Which cluster is wanted: the one at ``address``, "" for one of this machine alone, which is
-    started for this worker with so many ``slots``, None for one for each core. A cluster that does
-    not answer is tried again for ``patience_seconds``.
+    """Which cluster is requested: the one at ``address``, or if that is "", a new one on this
+    machine, which is started for this worker with this many ``slots`` (None means one for each
+    core). If a cluster does not answer, it is tried again for ``patience_seconds``.
     """
 
     address: str = ""
@@ -34,18 +34,18 @@ class GridRequest(Struct, frozen=True):
 Open = Callable[[GridRequest], Awaitable[Grid]]
 
 #: The module of each cluster, which has a coroutine function ``open_grid``, and the library that it
-#: needs: the one that the extra of the cluster's name has.
+#: needs, which the extra with the cluster's name installs.
 _MODULES = {
     "dask": ("headrace_worker.engines.dask_grid", "distributed"),
     "ray": ("headrace_worker.engines.ray_grid", "ray"),
 }
 
-#: The names of all engines: what ``--engine`` takes.
+#: The names of all engines: the values of ``--engine``.
 ENGINE_NAMES = (POOL, *_MODULES)
 
 
 def require_library(engine: str) -> None:
-    """Raise UsageError for an engine that there is not, and for one whose library is missing."""
+    """Raise UsageError if there is no such engine, or if its library is missing."""
     if engine == POOL:
         return
     if engine not in _MODULES:
@@ -63,7 +63,7 @@ def require_library(engine: str) -> None:
 async def open_grid(engine: str, request: GridRequest) -> Grid:
     """Open the cluster that an engine uses.
 
-    Raises UsageError, where the library is missing too, and UnreachableError.
+    Raises UsageError, also if the library is missing, and UnreachableError.
     """
     require_library(engine)
     module: Any = importlib.import_module(_MODULES[engine][0])
@@ -72,9 +72,9 @@ async def open_grid(engine: str, request: GridRequest) -> Grid:
 
 
 def read_most_slots(slots: str) -> int | None:
-    """How many slots a worker is to have at most; None for as many as there are.
+    """Return how many slots a worker is to have at most; None for as many as there are.
 
-    Raises UsageError for a multiple of this machine's cores, for none and for too many.
+    Raises UsageError for a multiple of this machine's cores, for zero, and for too many.
     """
     if slots == "auto":
         return None

@@ -1,14 +1,14 @@
-"""The engine that is another cluster: what a worker leases runs there, in spans.
+"""The engine that uses another cluster: the tasks that a worker leases run there, in spans.
 
     submit ─► Backlog ─ _feed ─► run  ═ Grid.run ═► that cluster: run_span
-                 ▲                │ died, or over a limit
-                 └─ what had not ─┤
-                    started       ▼
+                ▲                │ died, or over a limit
+                └─ tasks that ◄──┤
+                   did not start ▼
     take_events ◄────────── outcomes of its tasks
 
-Which task of a span a process died with is not known, so its tasks then run again one by one, and
-one with which a process dies alone is charged. Tasks that are retried in a job with which processes
-have died go one by one from the start.
+If a process dies, it is not known which task of the span was running. So the tasks of the span then
+run again one by one, and a task is charged if a process dies that ran it alone. In a job with which
+processes have died, retried tasks run one by one from the start.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from headrace_worker.link.runners import KeptJobs
 from headrace_worker.pool.backlog import Backlog, Span
 from headrace_worker.pool.batch import Batch, Event
 
-#: Jobs of which it is remembered that processes died with them.
+#: The number of jobs for which it is remembered that processes died with them.
 KEPT_DEADLY = 100
 
 _log = logging.getLogger(__name__)
 
 
 class RemoteEngine(RemoteFigures):
-    """An ``Engine`` over a grid that is open, and is closed by whoever has opened it.
+    """An ``Engine`` over an open grid, which is closed by the code that opened it.
 
-    Unless it ``can_kill``, tasks with a time limit are refused. At most ``slots`` spans run at a
-    time, or as many as the grid has room for; ``on_slots`` is called when that may have changed.
-    Modules are looked for there in ``path``, too, after all others. ``show`` is given each line
-    that a task has said. Not thread safe, but for ``close``.
+    Unless the engine ``can_kill``, tasks with a time limit are refused. At most ``slots`` spans run
+    at the same time, or as many as the grid has room for; ``on_slots`` is called when that may have
+    changed. Modules are also searched for in ``path``, after all other folders. ``show`` is called
+    with each line that a task has printed or logged. Not thread-safe, except for ``close``.
     """
 
     def __init__(
@@ -150,9 +150,9 @@ class RemoteEngine(RemoteFigures):
     def close(self, *, kill: bool = False, call_off: bool = False) -> list[ReturnedSpan]:
         loop = self._loop
         if loop and loop.is_running() and threading.get_ident() != self._thread:
-            # What runs there goes on meanwhile, in the event loop.
+            # Meanwhile, the spans go on in the event loop.
             return asyncio.run_coroutine_threadsafe(self._close_here(), loop).result()
-        del kill, call_off  # what runs elsewhere is ended as far as that can be done
+        del kill, call_off  # spans elsewhere are ended as far as possible in any case
         self._closed = True
         unfinished = self._backlog.take_all() + [run.span for run in self._runs.values()]
         tasks = [run.task for run in self._runs.values() if run.task]
@@ -183,7 +183,7 @@ class RemoteEngine(RemoteFigures):
             self._begin(self._loop, self._backlog.take(self._choose_tasks(head, mean), head))
 
     def _choose_tasks(self, span: Span, mean_seconds: float | None) -> int:
-        """How many of the tasks of a span that waits are sent together."""
+        """Return how many tasks of a waiting span are sent together."""
         if span.batch.attempt > 1 and self._deadly.touch(span.batch.job):
             return 1
         idle = self.slots - len(self._runs)
@@ -198,7 +198,7 @@ class RemoteEngine(RemoteFigures):
         run.task = loop.create_task(self._follow(run))
 
     async def _follow(self, run: RemoteRun) -> None:
-        """Have a span run, and settle its tasks."""
+        """Run a span, and settle its tasks."""
         batch = run.span.batch
         try:
             shared = await self._brought.share(batch)
@@ -215,7 +215,7 @@ class RemoteEngine(RemoteFigures):
         except SpanLostError as error:
             if self._leave(run):
                 self._take_loss(run, error.reason, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome of these tasks
+        except Exception as error:  # noqa: BLE001 - it is the outcome of these tasks
             if self._leave(run):
                 _log.warning("job %s: %s: %s", batch.job, self._grid.title, error,
                              extra=about(batch.job))  # fmt: skip
@@ -230,7 +230,7 @@ class RemoteEngine(RemoteFigures):
                 self._on_news()
 
     def _leave(self, run: RemoteRun) -> bool:
-        """Note that a span runs no longer. False: nobody waits for what becomes of it."""
+        """Remove a span that has ended. Return False if nobody waits for its outcome."""
         self._ended = time.monotonic()
         return self._runs.pop(run.number, None) is not None and not run.span.batch.cancelled
 
@@ -262,7 +262,9 @@ class RemoteEngine(RemoteFigures):
             self._settling.settle(run.span.batch, message)
 
     def _take_loss(self, run: RemoteRun, reason: Reason, message: str) -> None:
-        """Charge the task that was alone in its span; others run again, one by one."""
+        """Charge the task if it was alone in its span; otherwise the tasks run again, one by
+        one.
+        """
         self.tally.restarts[reason] += 1
         span = run.span
         self._deadly.keep(span.batch.job, True)
@@ -274,7 +276,7 @@ class RemoteEngine(RemoteFigures):
             )
 
     def _enforce_limits(self) -> None:
-        """End what is over its time limit, and note when to look again."""
+        """End spans that exceed their time limit, and set when to check again."""
         self.due_seconds = inf
         now = time.monotonic()
         for run in list(self._runs.values()):
@@ -305,7 +307,7 @@ class RemoteEngine(RemoteFigures):
         self._settling.fail(charged, TIMEOUT, message, seconds=now - run.since, signal="SIGKILL")
 
     def _hear(self, packed: bytes) -> None:
-        """Take in what a span that runs has told; what is no news is ignored."""
+        """Read the news of a running span; invalid news is ignored."""
         try:
             news = msgspec.msgpack.decode(packed, type=SpanNews)
         except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What an engine over another cluster tells of itself: its slots, its spans and their times."""
+"""The figures of an engine over another cluster: its slots, its spans and their times."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from headrace_worker.pool.tally import Tally
 
 
 class RemoteFigures:
-    """The part of a remote engine that only looks at it. ``_ended`` is when a span last ended
-    (monotonic), and ``_most`` how many slots it may have.
+    """The part of a remote engine that does not change it. ``_ended`` is when a span last ended
+    (monotonic), and ``_most`` the maximum number of slots.
     """
 
     _backlog: Backlog
@@ -88,7 +88,7 @@ class RemoteFigures:
 
     def is_stuck(self, seconds: float) -> bool:
         if not self.slots:
-            return True  # nothing runs there now: others may have slots
+            return True  # nothing runs there now, but other workers may have slots
         if len(self._runs) < self.slots:
             return False
         return time.monotonic() - self._ended > seconds + 2 * SPAN_SECONDS

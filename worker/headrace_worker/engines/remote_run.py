@@ -1,4 +1,4 @@
-"""A span that runs in another cluster, as it is seen from here."""
+"""A span that runs in another cluster, as seen from here."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from headrace_worker.link.messages import Progress
 from headrace_worker.pool.backlog import Span
 from headrace_worker.pool.limits import PREPARE_SECONDS
 
-#: Seconds by which the news that a span is at its next task may be late.
+#: How many seconds late the news may be that a span has begun its next task.
 SLACK_SECONDS = 1.0
 
 
 class RemoteRun:
-    """A span at the other side. ``index`` runs there since ``since`` (monotonic), as far as is
-    known.
+    """A running span in another cluster. As far as is known, its task ``index`` runs since
+    ``since`` (monotonic).
     """
 
     def __init__(self, number: int, span: Span) -> None:
@@ -30,7 +30,7 @@ class RemoteRun:
         self._is_heard = False
 
     def hear(self, news: SpanNews) -> None:
-        """Take in what it has told; what cannot be is ignored."""
+        """Read news of the span; impossible news is ignored."""
         if news.index is not None and not self.span.start <= news.index < self.span.stop:
             return
         self.index = news.index
@@ -42,8 +42,8 @@ class RemoteRun:
             self.progress = None
 
     def find_limit(self) -> tuple[float, float] | None:
-        """The limit, in seconds, that its task or its preparation has, and when that is over
-        (monotonic); None where there is none, or as long as the span waits for a process.
+        """Return the time limit of its task or of its preparation in seconds, and when it is over
+        (monotonic). Return None if there is no limit, or while the span waits for a process.
         """
         limit = self.span.batch.timeout_seconds
         if limit is None or not self._is_heard or self.span.batch.cancelled:
@@ -54,6 +54,6 @@ class RemoteRun:
         return limit, self.since + limit + (SLACK_SECONDS if len(self.span) > 1 else 0.0)
 
     def estimate_left(self, mean_seconds: float | None) -> float:
-        """How many seconds it still takes, with tasks that take so long."""
+        """Estimate how many more seconds the span takes, from the mean duration of its tasks."""
         whole = len(self.span) * (mean_seconds or 0.0)
         return max(0.0, self.started + whole - time.monotonic())

@@ -1,4 +1,4 @@
-"""The batches that an engine holds, and what comes of their tasks: each has one outcome."""
+"""The batches that an engine holds, and the outcomes of their tasks: each task has one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headrace_worker.pool.tally import Tally
 
 
 class Settling:
-    """Batches with tasks that have no outcome yet, and the outcomes that nobody has taken yet."""
+    """Batches with tasks that have no outcome yet, and outcomes that nobody has taken yet."""
 
     def __init__(self) -> None:
         self.batches: dict[int, Batch] = {}
@@ -26,26 +26,26 @@ class Settling:
         self._events: list[Event] = []
 
     def add(self, batch: Batch) -> None:
-        """Hold a batch. Raises ValueError for one that is held."""
+        """Add a batch. Raises ValueError if it was added before."""
         if batch.key in self.batches:
             raise ValueError(f"batch {batch.key} is already held by the engine")
         self.batches[batch.key] = batch
         batch.remaining = batch.stop - batch.start
 
     def cancel(self, job: str) -> None:
-        """Let go of the batches of a job: nothing comes of them any more."""
+        """Remove the batches of a job, whose tasks get no more outcomes."""
         for batch in list(self.batches.values()):
             if batch.job == job:
                 batch.cancelled = True
                 del self.batches[batch.key]
 
     def take_events(self) -> list[Event]:
-        """Take what was settled since the last time."""
+        """Take the outcomes since the last call."""
         events, self._events = self._events, []
         return events
 
     def settle(self, batch: Batch, message: TasksDone | TaskFailed) -> None:
-        """Note what has come of tasks that ran to an end."""
+        """Record the outcome of tasks that ran to their end."""
         if isinstance(message, TasksDone):
             self.tally.add_done(batch, message)
         else:
@@ -62,7 +62,7 @@ class Settling:
         error_type: str = "",
         signal: str = "",
     ) -> None:
-        """Note that the tasks of a span have failed, after so many seconds."""
+        """Record that the tasks of a span have failed, after this many seconds."""
         batch = span.batch
         for index in range(span.start, span.stop):
             failed = TaskFailure(
@@ -79,15 +79,17 @@ class Settling:
             self._note(batch, failed, 1)
 
     def give_back(self, spans: Iterable[Span]) -> None:
-        """Note that the tasks of spans go back, as they did not run to an end here."""
+        """Return the tasks of spans to the coordinator, because they did not run to their end
+        here.
+        """
         self._events += self.hand_back(spans)
 
     def hand_back(self, spans: Iterable[Span]) -> list[ReturnedSpan]:
-        """Let go of the tasks of spans. Returns what is told of it."""
+        """Remove the tasks of spans. Returns the events that report this."""
         return return_spans(spans, self._count_off)
 
     def find_times(self) -> Times | None:
-        """How long the tasks take that have no outcome yet; None where nobody knows."""
+        """Return how long the tasks without an outcome take; None if not known."""
         tasks: Counter[str] = Counter()
         for batch in self.batches.values():
             tasks[batch.job] += batch.remaining
@@ -96,7 +98,9 @@ class Settling:
         return mix_times([(self.paces.times_of(job), count) for job, count in tasks.items()])
 
     def find_means(self) -> dict[str, float | None]:
-        """How many seconds a task takes of each job that has some here; None where nobody knows."""
+        """Return the mean duration of a task, in seconds, of each job that has tasks here; None if
+        not known.
+        """
         jobs = {batch.job for batch in self.batches.values()}
         return {job: self.paces.mean_of(job) for job in jobs}
 

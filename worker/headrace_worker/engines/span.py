@@ -1,12 +1,12 @@
-"""What runs at the other side of an engine: the tasks of a span, one after the other.
+"""Runs the tasks of a span in a process of another cluster, one after the other.
 
-    RemoteEngine ─ Grid.run ─► run_span ─► SpanRun ─► service: a task after the other
+    RemoteEngine ─ Grid.run ─► run_span ─► SpanRun ─► service: one task after the other
     RemoteEngine ◄─ SpanNews ──┘ └─ SpanOutcome ─► RemoteEngine
 
 The process belongs to another cluster. Services assume that a process runs one task at a time, as a
-slot does, so spans take turns in a process that is given several at once. What is changed for a
-span is changed back after it: standard output, standard error, and who hosts its tasks. What stays
-is what the tasks themselves leave behind.
+slot does, so several spans in one process take turns. What is changed for a span is restored after
+it: standard output, standard error, and the host of its tasks. What the tasks themselves leave
+behind remains.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from headrace_worker.engines.span_run import IsCancelled, SpanRun, Tell
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.runners import JobRunner, KeptJobs
 
-#: What a task is told that asks for its cluster: there is no way from here that is sure to be open.
+#: The error for a task that asks for its cluster: no connection from here is certain to work.
 NO_HOME = (
     "current_cluster() has no shared state here: this task runs on another cluster, as its worker "
     "was started with --engine; run it on a worker with a pool of slots"
@@ -43,9 +43,9 @@ def run_span(
 ) -> bytes:
     """Run the tasks of a packed SpanCall. Returns a packed SpanOutcome.
 
-    ``tell`` passes packed SpanNews on meanwhile, where the cluster has a way for that, and
-    ``is_cancelled`` says whether nobody wants the outcome any more; both are called from any
-    thread. Raises RuntimeError where another ``version`` of headrace has made the call.
+    ``tell`` passes packed SpanNews on meanwhile, if the cluster has a way to do that, and
+    ``is_cancelled`` returns whether nobody wants the outcome any more. Both may be called from any
+    thread. Raises RuntimeError if the call was made by another ``version`` of headrace.
     """
     if version != VERSION:
         raise RuntimeError(
@@ -58,7 +58,7 @@ def run_span(
 
 
 class _Host:
-    """This process, as our tasks need it: for whoever holds ``lock``."""
+    """The state of this process that our tasks need. Only the holder of ``lock`` may use it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -87,7 +87,7 @@ class _Host:
 
     def _find_job(self, call: SpanCall, shared: Sequence[bytes]) -> JobRunner:
         if call.permits != self._permits or call.tenant not in ("", self._tenant):
-            # What was prepared for others is prepared again for them, an initializer included.
+            # What was prepared for others, including initializers, is prepared again for these.
             self._jobs = KeptJobs()
             self._permits = call.permits
         self._tenant = call.tenant or self._tenant
@@ -103,7 +103,7 @@ class _Host:
 
 
 def _find_modules_in(first: Sequence[str], last: Sequence[str]) -> None:
-    """Have modules found in these folders, before all others and after them."""
+    """Search for modules in these folders: ``first`` before and ``last`` after all others."""
     before = len(sys.path)
     sys.path[:0] = [place for place in first if place not in sys.path]
     sys.path += [place for place in last if place not in sys.path]
@@ -111,5 +111,5 @@ def _find_modules_in(first: Sequence[str], last: Sequence[str]) -> None:
         importlib.invalidate_caches()
 
 
-#: This process's own.
+#: The state of this process.
 _HOST = _Host()

@@ -34,15 +34,17 @@ from headrace_worker.slot.outcome import check_value, describe_task, explain_fai
 from headrace_worker.slot.task_news import NEWS_SECONDS, TaskNews
 from headrace_worker.slot.traced import run_traced
 
-#: Passes packed SpanNews on to whoever has leased the span. It must not fail.
+#: Passes packed SpanNews on to the worker that leased the span. It must not raise.
 Tell = Callable[[bytes], object]
 
-#: Says whether nobody wants the outcome of the span any more.
+#: Returns whether nobody wants the outcome of the span any more.
 IsCancelled = Callable[[], bool]
 
 
 class SpanRun:
-    """Runs the tasks of a span in the thread that calls ``run``; another one tells the news."""
+    """Runs the tasks of a span in the thread that calls ``run``; another thread reports the
+    news.
+    """
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class SpanRun:
         self._clear()
 
     def run(self) -> SpanOutcome:
-        """Run the tasks, each with its own outcome; whatever it raises is that."""
+        """Run the tasks. Whatever a task raises is its outcome."""
         teller = threading.Thread(target=self._tell_news, name="headrace-news", daemon=True)
         if self._tell is not None:
             teller.start()
@@ -139,7 +141,7 @@ class SpanRun:
             self._durations[bisect_left(TASK_SECONDS_BOUNDS, seconds)] += 1
 
     def _prepare(self, index: int) -> TaskRunner | None:
-        """Prepare the job for its first task; None where that failed, and with it all tasks."""
+        """Prepare the job for its first task. Return None if that failed, and with it all tasks."""
         try:
             self._job.prepare(load_service, self._call.permits)
         except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
@@ -149,7 +151,7 @@ class SpanRun:
                 other_input = None if given is None else given[other - self._call.start]
                 summary = describe_task(self._job, other, other_input)
                 self._add_failed(failure, summary, 0.0, 0.0)
-                # The first one says it all.
+                # One traceback is enough.
                 failure = replace(failure, traceback="")
             return None
         return self._job.run
@@ -215,18 +217,18 @@ class SpanRun:
 
 
 class _SpanTaskNews(TaskNews):
-    """What the tasks of a span say, until it is told or the span ends."""
+    """The lines and progress of the tasks of a span, until they are reported or the span ends."""
 
     def __init__(self, cell: Cell, is_cancelled: IsCancelled | None) -> None:
         super().__init__(cell, lambda: False, lambda: None)
         self._ask = is_cancelled
 
     def is_cancelled(self, task: Task) -> bool:
-        """Ask the cluster, as far as it knows."""
+        """Ask the cluster, if it can tell."""
         del task
         return self._ask is not None and self._ask()
 
     def log(self, task: Task, at: float, level: str, text: str) -> bool:
-        """Keep a line; whoever has leased the task writes it to its log."""
+        """Keep a line, which the worker that leased the task writes to its log."""
         self.keep(task, at, level, text)
         return True

@@ -1,1 +1,1 @@
-"""How the processes of slots are started."""
+"""Starts the processes of slots."""

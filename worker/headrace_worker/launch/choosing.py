@@ -1,4 +1,4 @@
-"""Which launcher starts the slots of a worker."""
+"""Chooses the launcher that starts the slots of a worker."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from headrace_worker.link.loader import DEFAULT_LOADER
 
 
 def make_launcher(start_method: str, preload: Iterable[str] = ()) -> Launcher:
-    """Make a launcher of slots, which need these modules beside their own.
+    """Make a launcher of slots. ``preload`` names modules that slots need besides their own.
 
-    The fork server imports them once for all slots; they help nothing with the other methods.
-    Raises UsageError for a start method that this system lacks.
+    The fork server imports them once for all slots; other start methods do not use them. Raises
+    UsageError for a start method that this system lacks.
     """
     if start_method not in START_METHODS:
         why = ", which this system lacks" if start_method in KNOWN_METHODS else ""

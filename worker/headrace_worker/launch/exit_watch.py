@@ -1,7 +1,7 @@
 """A descriptor that becomes readable when a child process has ended.
 
-On Linux that is a pidfd. Systems without pidfds, and containers that forbid them, get a socket
-whose other end a thread closes when it has joined the process.
+On Linux this is a pidfd. On systems without pidfds, and in containers that forbid them, it is a
+socket whose other end a thread closes after it has joined the process.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from headrace_wire.portable import PORTABLE
 from headrace_worker.launch.forked_slot import ForkedSlot
 from headrace_worker.launch.spawned_slot import SpawnedSlot
 
-#: A slot's process. Its ``exitcode`` is None while it runs, and where nobody knows how it ended.
+#: The process of a slot. Its ``exitcode`` is None while it runs, and if nobody knows how it ended.
 Child = BaseProcess | ForkedSlot | SpawnedSlot
 
-#: What the system answers where there are no pidfds, or where they are forbidden.
+#: The errors of a system that has no pidfds or forbids them.
 NO_PIDFDS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
 
 
 def watch_exit(process: Child) -> PidfdWatch | JoinWatch:
-    """Watch a process that was just started; raises OSError where the system refuses.
+    """Watch a process that was just started. Raises OSError.
 
-    Raises ProcessLookupError where somebody else has waited for its end already.
+    Raises ProcessLookupError if somebody else has already waited for its end.
     """
     if sys.platform != "linux" or PORTABLE:
         return JoinWatch(process)
@@ -42,7 +42,7 @@ def watch_exit(process: Child) -> PidfdWatch | JoinWatch:
 
 
 class PidfdWatch:
-    """A pidfd. Raises AttributeError where Python knows of none.
+    """A pidfd. Raises AttributeError if Python has no pidfds.
 
     ``join`` waits until it is known how the process ended, in this class and the next.
     """
@@ -50,14 +50,14 @@ class PidfdWatch:
     def __init__(self, process: Child) -> None:
         assert process.pid is not None, "a started process has a number"
         self._process = process
-        # Not the process's sentinel, which also fires when only the fork server has died.
+        # The process's sentinel would also become readable when only the fork server has died.
         self._pidfd = _open_pidfd(process.pid)
 
     def fileno(self) -> int:
         return self._pidfd
 
     def kill(self) -> None:
-        # By descriptor: its number may already belong to another process.
+        # Its number may already belong to another process, but the descriptor does not.
         if sys.platform == "linux":
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
@@ -76,15 +76,16 @@ def _open_pidfd(pid: int) -> int:
 
 
 class JoinWatch(threading.Thread):
-    """A socket whose peer a thread closes when it has joined the process.
+    """A socket whose other end a thread closes after it has joined the process.
 
-    The thread holds no lock meanwhile: a fork beside it is harmless.
+    The thread holds no lock while it waits, so that a fork at that time does no harm.
     """
 
     def __init__(self, process: Child) -> None:
         super().__init__(name="headrace-join", daemon=True)
         self._process = process
-        self._near, self._far = socket.socketpair()  # Windows waits for sockets, and not for pipes
+        # Windows can wait for sockets, but not for pipes.
+        self._near, self._far = socket.socketpair()
         try:
             self.start()
         except RuntimeError as error:

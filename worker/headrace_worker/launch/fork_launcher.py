@@ -31,32 +31,33 @@ if sys.platform != "linux":
 
 
 class ForkServer(Launcher):
-    """The fork server: started when first needed, and when it has died.
+    """The fork server. It is started when it is first needed, and again when it has died.
 
-    One that is another interpreter is closed to the same folders as its slots, which all have the
-    same ones.
+    If it is another interpreter, the same folders are closed to it as to its slots; these are the
+    same for all slots.
     """
 
     def __init__(self, preload: Sequence[str]) -> None:
         super().__init__("forkserver", preload)
         self._process: Server | None = None
         self._control: socket.socket | None = None
-        # Slots live as long as the other end is open, which is never given to anybody; they may
-        # well live longer than the server that forked them.
+        # Slots live as long as the other end is open, which no other process gets. They may live
+        # longer than the server that forked them.
         self._lifeline, self._life = os.pipe()
 
     def prepare(self) -> None:
-        """Start the server as a fork of this very process.
+        """Start the server as a fork of this process.
 
         It then shares with this process what is imported now, and slots can be forked from it at
-        once. In a process that has threads nothing happens, and the server is another interpreter,
-        as it is when it has to be started again.
+        once. In a process that has threads this does nothing. The server is then another
+        interpreter, as it also is when it has to be started again.
         """
         if threading.active_count() == 1:
             import_beforehand(self.preload)
             gc.freeze()
             self._begin(self._fork)
-        adopt_orphans()  # slots become children of this process when their fork server dies
+        # If the fork server dies, its slots become children of this process.
+        adopt_orphans()
 
     def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> None:
         if self._control:
@@ -93,9 +94,9 @@ class ForkServer(Launcher):
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> ForkedSlot:
-        """Fork a slot. Raises OSError where that is refused, or the server has died."""
+        """Fork a slot. Raises OSError if this is refused, or if the server has died."""
         if not (self._control and self._process) or _has_ended(self._process):
-            # Its imports go on after the return.
+            # The server still imports modules after this returns.
             self._begin(partial(self._spawn, settings.closed_folders))
         assert self._control, "it has just been started"
         assert self._process, "it has just been started"

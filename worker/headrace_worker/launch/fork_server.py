@@ -4,11 +4,11 @@
     launcher ── target and settings, with link, cell and report ──► serve ── fork ──► slot
     launcher ◄─ report: the slot's process number, at its end how it ended ┘
 
-There is no resource tracker, which would be one more interpreter for nothing, and what was imported
-beforehand is frozen, so that slots share it.
+There is no resource tracker, which would be another, unnecessary interpreter. Objects of modules
+that were imported beforehand are frozen, so that slots share their memory.
 
-It ends when the launcher's end of the socket is closed. Slots go on then; what ends them is the
-lifeline, a pipe of which only the launcher's process has the other end.
+The server ends when the launcher's end of the socket is closed. Slots go on then; they end with the
+lifeline, a pipe whose other end only the launcher's process has.
 """
 
 from __future__ import annotations
@@ -32,21 +32,23 @@ from headrace_worker.link.loader import import_beforehand
 if sys.platform != "linux":
     raise ImportError("no other system can have it: see start_methods.HAS_FORK_SERVER")
 
-#: What a fork server is called in lists of processes, where there is room for 15 characters.
+#: The name of a fork server in lists of processes, which have room for 15 characters.
 SERVER_NAME = "headrace-forks"
 
-#: Bytes that signals leave in the pipe, one each, taken out at a time.
+#: How many bytes are read from the signal pipe at a time; each signal writes one.
 SIGNAL_BYTES = 4096
 
 
 def serve(control_fd: int, lifeline: int) -> NoReturn:
-    """Fork a slot for each order, and report how each ended; the process's main function."""
+    """Fork a slot for each order, and report how each ended. This is the process's main
+    function.
+    """
     _name_process(SERVER_NAME)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
     preload, sys.argv[:], launcher = unpack(control.recv(MESSAGE_BYTES))
-    # Garbage that is collected before the fork would leave holes in pages which slots then fill.
+    # Garbage that is collected before the fork would leave holes in pages that slots then fill.
     gc.disable()
     import_beforehand(preload)
     gc.freeze()
@@ -59,9 +61,9 @@ class _Server:
         self._control = control
         self._lifeline = lifeline
         self._launcher = launcher
-        #: The report of each slot, by its number.
+        #: The descriptor for the report of each slot, by its process number.
         self._slots: dict[int, int] = {}
-        # The system says that children have ended, and not which.
+        # The signal only says that children have ended, and not which.
         self._ended, self._wake = os.pipe()
         os.set_blocking(self._ended, False)
         os.set_blocking(self._wake, False)
@@ -107,11 +109,12 @@ class _Server:
             if status is None:
                 continue
             report = self._slots.pop(number)
-            # Told first: if this process is killed in between, somebody can still ask the kernel.
+            # The report is sent first, so that the kernel can still be asked if this process is
+            # killed in between.
             _tell(report, status)
             os.waitpid(number, 0)
             os.close(report)
-        # What the tasks of slots have left behind is handed to this process.
+        # Processes that tasks left behind become children of this process.
         reap_strays(self._slots)
 
     def _become_slot(self, message: bytes, link: int, cell: int, report: int) -> NoReturn:
@@ -140,10 +143,10 @@ def _name_process(name: str) -> None:
 
 
 def _tell(report: int, word: int) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the launcher has gone or does not care
+    with contextlib.suppress(BrokenPipeError):  # the launcher has ended or does not care
         os.write(report, REPORT.pack(word))
 
 
 def write_program(control_fd: int, lifeline: int) -> str:
-    """Write what the fork server's interpreter runs."""
+    """Return the program that the fork server's interpreter runs."""
     return f"from {__name__} import serve; serve({control_fd}, {lifeline})"

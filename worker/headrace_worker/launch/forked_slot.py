@@ -1,4 +1,4 @@
-"""A slot that the fork server has forked, in the words of multiprocessing."""
+"""A slot that the fork server has forked, with the interface of a multiprocessing process."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import psutil
 from headrace_worker.launch.orphans import wait_for_orphan
 from headrace_worker.launch.report import REPORT
 
-#: What nothing survives. Windows has no such signal, and no forked slots.
+#: The signal that no process survives. Windows has neither this signal nor forked slots.
 KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
 
-#: How long, in seconds, a fork server may take to fork a slot, which it does at once when it has
-#: imported what slots are to share; one that takes longer is frozen.
+#: How long, in seconds, a fork server may take to fork a slot. It does so at once, except while it
+#: imports modules; a server that takes longer is frozen.
 ANSWER_SECONDS = 60.0
 
 
-#: A fork server's process: another interpreter, or a fork of this process.
+#: The process of a fork server: another interpreter, or a fork of this process.
 Server = subprocess.Popen[bytes] | psutil.Process
 
 
 class ForkedSlot:
-    """A slot that the fork server forked. Raises OSError where it could not.
+    """A slot that the fork server forked. Raises OSError if it could not.
 
-    How it ended the server tells. If the server dies before that, the slot becomes a child of this
-    process, where that has adopted it (see ``orphans``), and the kernel tells.
+    The server reports how the slot ended. If the server dies before that, the slot becomes a child
+    of this process, if this process has adopted it (see ``orphans``), and the kernel is asked.
     """
 
     def __init__(self, report: int, server: Server) -> None:
@@ -56,12 +56,12 @@ class ForkedSlot:
 
     @property
     def exitcode(self) -> int | None:
-        """How it ended; None while it runs, and where nobody can tell any more."""
+        """The exit status; None while the slot runs, and if nobody knows it any more."""
         self.join(0.0)
         return self._exitcode
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for its end, as far as anybody tells of it."""
+        """Wait for the end of the slot, if it can still be observed."""
         if self._report >= 0 and wait([self._report], timeout):
             self._read_report()
         if self._orphaned:
@@ -71,12 +71,14 @@ class ForkedSlot:
                 self._orphaned = False
 
     def end_server(self) -> None:
-        """End the fork server, which is frozen: this slot is dead, and it does not say how."""
+        """End the fork server, which is frozen: this slot is dead, and the server does not say
+        how.
+        """
         kill_server(self._server)
 
     def kill(self) -> None:
         if (self._report >= 0 or self._orphaned) and self.exitcode is None:
-            # Its number may be another user's by now.
+            # Its number may belong to another user's process by now.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._pid, KILL)
 
@@ -88,17 +90,17 @@ class ForkedSlot:
 
     def _read_report(self) -> None:
         with self._lock:
-            if self._report < 0:  # another thread was told
+            if self._report < 0:  # another thread has read it
                 return
             self._exitcode = _read_word(self._report)
             self.close()
             if self._exitcode is None:
-                self._server.wait()  # until then its children are not handed on
+                self._server.wait()  # its children are handed on after its end
                 self._orphaned = True
 
 
 def kill_server(server: Server) -> None:
-    """End a fork server, which may be gone already."""
+    """End a fork server, which may have ended already."""
     with contextlib.suppress(psutil.NoSuchProcess):
         server.kill()
 

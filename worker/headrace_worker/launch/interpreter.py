@@ -1,10 +1,10 @@
-"""Another Python interpreter, in which folders are closed before it runs anything.
+"""Starts another Python interpreter, to which folders are closed before it runs anything.
 
     this process ── fork ──► closes the folders ── exec ──► Python: site, .pth files, our program
 
-As it starts, Python runs what it finds in folders that the worker's user may be able to change:
-``.pth`` files, ``sitecustomize``, ``usercustomize``. A task could have left something there, or
-have put another program in the place of Python. None of it gets at more than the task did.
+When Python starts, it runs files in folders that the worker's user may be able to change: ``.pth``
+files, ``sitecustomize``, ``usercustomize``. A task could have left something there, or have
+replaced Python itself. With the folders closed, such code can read no more than the task could.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from headrace_worker.slot.slot import ONE_THREAD_EACH
 def start_interpreter(
     program: str, fds: Sequence[int], closed_folders: Collection[str]
 ) -> subprocess.Popen[bytes]:
-    """Run a program that looks for modules as this process does, and inherits these descriptors.
+    """Run a program that finds modules as this process does, and inherits these descriptors.
 
-    Raises OSError where it cannot be started, or the folders cannot be closed to it.
+    Raises OSError if it cannot be started, or if the folders cannot be closed to it.
     """
     command = [
         *(sys.executable, *list_safe_flags()),
@@ -43,7 +43,7 @@ def start_interpreter(
             stdin=subprocess.DEVNULL,
             env=environment,
             pass_fds=fds,
-            preexec_fn=lambda: enter_domain(domain),  # noqa: PLW1509 - it is made for this
+            preexec_fn=lambda: enter_domain(domain),  # noqa: PLW1509 - it is safe after a fork
         )
     except subprocess.SubprocessError as error:
         raise OSError(errno.EPERM, "folders cannot be closed to a new process") from error

@@ -1,4 +1,4 @@
-"""How the processes of slots are started."""
+"""Starts the processes of slots."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from headrace_worker.slot.slot import SlotSettings
 
 
 class Launcher:
-    """Starts slots by one start method, as forks of this process. Not thread safe.
+    """Starts slots with one start method, as forks of this process. Not thread-safe.
 
-    They know nothing of the caller's ``__main__``.
+    Slots know nothing of the caller's ``__main__``.
     """
 
     def __init__(self, start_method: str, preload: Sequence[str] = ()) -> None:
@@ -33,14 +33,14 @@ class Launcher:
         self.preload = tuple(preload)
 
     def prepare(self) -> None:
-        """Start what helps to start slots, in a process that has no threads yet."""
+        """Start what is needed to start slots, in a process that has no threads yet."""
 
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> Child:
-        """Start a process; raises OSError where the system refuses one more."""
+        """Start a process. Raises OSError if the system refuses."""
         _refuse_threads()
-        # Typed as the union of all platforms' contexts, of which some have no processes.
+        # The type is a union of the contexts of all platforms, some of which have no processes.
         context: Any = multiprocessing.get_context("fork")
         args = (target, link, cell, settings)
         process: BaseProcess = context.Process(
@@ -51,7 +51,7 @@ class Launcher:
         return process
 
     def close(self) -> None:
-        """End what helped to start processes. Slots that run go on until their end."""
+        """End what was needed to start processes. Running slots are not affected."""
 
 
 def _begin_slot(target: Target, link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
@@ -61,8 +61,9 @@ def _begin_slot(target: Target, link: socket.socket, cell: Cell, settings: SlotS
 
 
 def _refuse_threads() -> None:
-    # Threads of Python's own. Those of native libraries hold no lock of ours, and look after
-    # theirs; one that ever called into Python, to log a warning, is listed as a dummy for good.
+    # These are Python's own threads. Threads of native libraries hold no lock of ours, and
+    # libraries take care of their own locks. If such a thread ever called into Python, for example
+    # to log a warning, it is listed as a dummy thread for good.
     dummy: type = threading._DummyThread  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # no public name
     harmless = (dummy, JoinWatch, LogThread)
     threads = [thread for thread in threading.enumerate() if not isinstance(thread, harmless)]
@@ -76,7 +77,7 @@ def _refuse_threads() -> None:
 
 @contextmanager
 def hide_from_child() -> Generator[None]:
-    """Keep the program out of a child's way."""
+    """Hide the program's ``__main__`` from a child."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -87,10 +88,10 @@ def hide_from_child() -> Generator[None]:
 
 @contextmanager
 def hold_interrupts() -> Generator[None]:
-    """Keep Ctrl-C, and the end of a terminal, from a child that is started in here.
+    """Block Ctrl-C, and the signal for the end of a terminal, in a child that is started meanwhile.
 
-    It inherits the mask: neither can reach it before it has learned to ignore it. On Windows, which
-    has no masks, a child that is just starting may end by Ctrl-C.
+    A child inherits the signal mask, so neither signal can reach it before it ignores them. Windows
+    has no signal masks; there, Ctrl-C may end a child that is just starting.
     """
     if sys.platform == "win32":
         yield

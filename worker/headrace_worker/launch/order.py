@@ -1,8 +1,8 @@
-"""What is asked for when a slot is to be started, and how a process becomes it.
+"""The order to start a slot, and how a process becomes that slot.
 
-A slot is to look like a child of multiprocessing to whatever a task asks, however it was started.
-The folders that are closed to tasks are closed first of all: what is imported later may be code
-that a task has left behind.
+To a task, a slot has to look like a child of multiprocessing, however it was started. The folders
+that are closed to tasks are closed before anything else, because modules that are imported later
+may be code that a task has left behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from headrace_wire.landlock import close_folders
 from headrace_worker.link.cell import Cell
 from headrace_worker.slot.slot import SlotSettings
 
-#: The longest message in bytes.
+#: The maximum length of a message, in bytes.
 MESSAGE_BYTES = 1 << 17
 
 #: The main function of a slot.
@@ -29,7 +29,9 @@ Target = Callable[[socket.socket, Cell, SlotSettings], object]
 
 
 class Order(Struct, frozen=True):
-    """A message that asks for a slot: the main function's module and name, and what it is given."""
+    """A message that requests a slot: module and name of the main function, settings, and the
+    slot's name.
+    """
 
     target: tuple[str, str]
     settings: SlotSettings
@@ -44,7 +46,7 @@ class Order(Struct, frozen=True):
 
     @classmethod
     def decode(cls, message: bytes) -> Order:
-        """Read an order; nothing in it is ever unpickled, or imported."""
+        """Decode an order. Nothing in it is unpickled or imported."""
         target, settings, name = unpack(message)
         return cls(tuple(target), convert(settings, SlotSettings), name)
 
@@ -53,14 +55,14 @@ class Order(Struct, frozen=True):
     ) -> int:
         """Be the slot until its end, and return its exit status.
 
-        Its parent is the launcher's process, of which the lifeline is the sentinel.
+        Its parent is the process of the launcher, whose sentinel is the lifeline.
         """
         if self.settings.closed_folders:
             close_folders(self.settings.closed_folders)
         module, qualname = self.target
         target = attrgetter(qualname)(importlib.import_module(module))
         args = (socket.socket(fileno=link), Cell(cell), self.settings)
-        # Its private parts: see above.
+        # This uses its private attributes: see above.
         context: Any = multiprocessing.get_context(start_method)
         process = context.Process(target=target, args=args, name=self.name, daemon=True)
         process._parent_pid = launcher  # noqa: SLF001 - see above

@@ -1,10 +1,10 @@
-"""Whose children slots are when their fork server has died: this process's, where that can be.
+"""Adopts slots whose fork server has died, if the system allows that.
 
-    fork server ── killed ──► its slots, running or dead, are handed to this process,
-                              which may then ask the kernel how they ended
+    fork server ── killed ──► its slots, running or dead, become children of this process,
+                              which can then ask the kernel how they ended
 
-Without it they would be the children of whatever runs first on the system, and nobody here would
-ever know why one of them died.
+Otherwise they would become children of the first process of the system, and nobody here would ever
+know why one of them died.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import psutil
 
 from headrace_wire.portable import PORTABLE
 
-#: Of Linux's prctl: orphans below this process become its children (linux/prctl.h).
+#: Option of Linux's prctl: orphans below this process become its children (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
 
 log = logging.getLogger(__name__)
 
 
 def adopt_orphans(*, on: bool = True) -> None:
-    """Let orphans below this process become its children, or no longer. Not inherited by a fork."""
+    """Make orphans below this process its children, or no longer. A fork does not inherit this."""
     if sys.platform != "linux" or PORTABLE:
         return  # there is no fork server whose slots could be adopted
     try:
@@ -41,16 +41,19 @@ def adopt_orphans(*, on: bool = True) -> None:
 def wait_for_orphan(number: int, seconds: float | None) -> int | None:
     """Wait for the end of a process that may have become a child of this one.
 
-    Returns how it ended, negative for a signal; None where it has not ended, or is somebody else's.
+    Returns its exit status, negative for a signal; None if it has not ended, or is no child of
+    ours.
     """
     with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
-        os.kill(number, 0)  # the number of one that is gone may be another user's process by now
+        os.kill(number, 0)  # after its end, the number may belong to another user's process
         return psutil.Process(number).wait(seconds)
     return None
 
 
 def read_end(number: int) -> int | None:
-    """How a child ended, negative for a signal; it stays to be asked again. None while it runs."""
+    """Return the exit status of a child, negative for a signal, or None while it runs. The child is
+    not reaped, so that this can be asked again.
+    """
     if sys.platform != "linux":
         return None
     end = os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -60,7 +63,7 @@ def read_end(number: int) -> int | None:
 
 
 def reap_strays(known: Container[int]) -> None:
-    """Let go the children that have ended and that nobody here knows: adopted ones."""
+    """Reap the children that have ended and are not ``known``, which are adopted ones."""
     if sys.platform != "linux":
         return
     with contextlib.suppress(ChildProcessError):

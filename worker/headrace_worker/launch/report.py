@@ -1,8 +1,8 @@
-"""What the fork server tells its launcher of a slot, by a pipe."""
+"""What the fork server reports to its launcher about a slot, through a pipe."""
 
 from __future__ import annotations
 
 import struct
 
-#: A word: a process number, or the system's error with a minus; then the exit status.
+#: A word: the process number, or a negative error number of the system; and then the exit status.
 REPORT = struct.Struct("i")

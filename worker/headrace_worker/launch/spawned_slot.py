@@ -1,9 +1,9 @@
-"""A slot that is an interpreter of its own, in the words of multiprocessing.
+"""A slot in its own interpreter, with the interface of a multiprocessing process.
 
     SpawnedSlot ── arguments of the command line and process number, then the order ──► begin
 
-multiprocessing's own way to spawn would start the interpreter, and a resource tracker which is
-one more, with all folders open.
+The spawn method of multiprocessing would start the interpreter with all folders open, and a
+resource tracker, which is another interpreter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from headrace_worker.launch.order import Order
 
 
 class SpawnedSlot:
-    """A slot, started by the constructor. Raises OSError where the system refuses that.
+    """A slot, started by the constructor. Raises OSError if the system refuses.
 
     It ends when this process does.
     """
@@ -33,7 +33,7 @@ class SpawnedSlot:
         message = replace(order, settings=replace(settings, closed_folders=())).encode()
         lifeline, self._life = os.pipe()
         try:
-            # A file has room for all of it, whenever the slot comes to read it.
+            # A file has room for all of it, whenever the slot reads it.
             with open(open_memory_file("headrace-order"), "wb") as file:  # noqa: PTH123 - no path
                 file.write(pack([sys.argv, os.getpid(), message]))
                 file.seek(0)
@@ -52,7 +52,7 @@ class SpawnedSlot:
 
     @property
     def exitcode(self) -> int | None:
-        """How it ended, negative for a signal; None while it runs."""
+        """The exit status, negative for a signal; None while it runs."""
         return self._process.poll()
 
     def join(self, timeout: float | None = None) -> None:
@@ -69,11 +69,11 @@ class SpawnedSlot:
 
 
 def begin(order_fd: int, lifeline: int, link: int, cell: int) -> NoReturn:
-    """Become the slot that is asked for; the interpreter's main function."""
+    """Become the slot that was ordered. This is the interpreter's main function."""
     status = 1
     try:
         for fd in (lifeline, link, cell):
-            os.set_inheritable(fd, False)  # not for what tasks start
+            os.set_inheritable(fd, False)  # programs that tasks start must not inherit it
         with open(order_fd, "rb") as file:
             sys.argv[:], launcher, message = unpack(file.read())
         order = Order.decode(message)

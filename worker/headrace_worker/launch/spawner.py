@@ -1,4 +1,4 @@
-"""Slots that are interpreters of their own."""
+"""Slots that have their own interpreters."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from headrace_worker.launch.spawned_slot import SpawnedSlot
 from headrace_worker.link.cell import Cell
 from headrace_worker.slot.slot import SlotSettings
 
-#: An interpreter that is started with -c looks for modules in the present folder first, unless it
-#: finds this in its environment.
+#: An interpreter that is started with -c searches for modules in the current folder first, unless
+#: this variable is set.
 _SAFE_PATH = "PYTHONSAFEPATH"
 
 
 class Spawner(Launcher):
-    """Starts each slot as an interpreter of its own."""
+    """Starts each slot as its own interpreter."""
 
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> SpawnedSlot:
-        """Start an interpreter; raises OSError where the system refuses one more."""
+        """Start an interpreter. Raises OSError if the system refuses."""
         with hold_interrupts():
             return SpawnedSlot(Order.make(target, settings, name), link.fileno(), int(cell.handle))
 
 
 class WindowsSpawner(Launcher):
-    """Starts each slot as multiprocessing does: on Windows no descriptors can be inherited."""
+    """Starts each slot as multiprocessing does, because descriptors cannot be inherited on
+    Windows.
+    """
 
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> BaseProcess:
-        """Start an interpreter; raises OSError where the system refuses one more."""
-        # Typed as the union of all platforms' contexts, of which some have no processes.
+        """Start an interpreter. Raises OSError if the system refuses."""
+        # The type is a union of the contexts of all platforms, some of which have no processes.
         context: Any = multiprocessing.get_context("spawn")
         before = os.environ.get(_SAFE_PATH)
         args = (before is None, target, link, cell, settings)

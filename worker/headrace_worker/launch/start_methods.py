@@ -1,4 +1,4 @@
-"""The ways in which this system can start slots."""
+"""The start methods for slots on this system."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import sys
 
 from headrace_wire.forking import HAS_FORK
 
-#: Whether there can be a fork server of ours: it takes descriptors through a socket that keeps
-#: messages apart, and asks how its children ended without burying them, as Linux alone lets it.
+#: Whether our fork server can be used. It receives descriptors through a socket that preserves
+#: message boundaries, and asks how its children ended without reaping them, which only Linux
+#: allows.
 HAS_FORK_SERVER = sys.platform == "linux" and HAS_FORK
 
-#: All ways that there are anywhere.
+#: All start methods that exist on any system.
 KNOWN_METHODS = ("forkserver", "spawn", "fork")
 
 
@@ -24,6 +25,6 @@ def _list_methods() -> tuple[str, ...]:
     return tuple(method for method in KNOWN_METHODS if method in here)
 
 
-#: What may be asked for here; the first is the default.
+#: The start methods that can be chosen on this system; the first is the default.
 START_METHODS = _list_methods()
 DEFAULT_METHOD = START_METHODS[0]

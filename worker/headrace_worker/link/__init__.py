@@ -1,1 +1,1 @@
-"""What the pool and its slots both know: their socket, their messages and their settings."""
+"""What the pool and its slots share: their socket, messages and settings."""

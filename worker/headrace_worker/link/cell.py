@@ -1,20 +1,20 @@
-"""The memory that a slot shares with its pool: which task runs since when.
+"""The memory that a slot shares with its pool: which task runs, and since when.
 
-Eight words, each written by one side only, each an aligned store of 8 bytes::
+There are eight words. Each is written by one side only, with an aligned store of 8 bytes::
 
     slot → pool   STARTED      number of the task that was started last
-                  FINISHED     number of the task that was finished last: one runs if they differ
+                  FINISHED     number of the task that was finished last; one runs if they differ
                   SINCE        when it was started (CLOCK_MONOTONIC, which processes share)
-                  PREPARING    1 while the service prepares the job, before the task proper, and
+                  PREPARING    1 while the service prepares the job, before the task itself, and
                                INITIALIZING while it runs the user's own initializer for it
                   ASKED        number of the task that last asked whether it is cancelled
-                  CUT_OFF      1 where the slot ends because its own descriptors were closed
-    pool → slot   GENERATION   tasks sent under another generation are no longer to be started
-                  STOP         number of the task that had better end, as it is cancelled
+                  CUT_OFF      1 if the slot ends because its own descriptors were closed
+    pool → slot   GENERATION   tasks sent under another generation must not be started any more
+                  STOP         number of the task that should end because it is cancelled
 
-A slot that dies leaves its last word here, whatever killed it, so that exactly the task that ran is
-charged. There is no lock that it could die with. Behind the words there is room for what its tasks
-have said and it has not sent: see ``last_words``.
+When a slot dies, for whatever reason, its last state is here, so that exactly the task that ran is
+charged. There is no lock that it could hold when it dies. Behind the words there is space for lines
+of its tasks that it has not sent yet: see ``last_words``.
 """
 
 from __future__ import annotations
@@ -33,19 +33,22 @@ from headrace_worker.link.shared_memory import (
     take,
 )
 
-#: Places of the words in a cell.
+#: The positions of the words in a cell.
 STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP, CUT_OFF = range(8)
 
-#: What PREPARING is while an initializer runs, to which the time limit of the tasks applies.
+#: The value of PREPARING while an initializer runs, to which the time limit of the tasks applies.
 INITIALIZING = 2
 
-#: Bytes of the words, and of the whole cell; of the rest only what is written takes memory.
+#: The size of the words, and of the whole cell, in bytes. The rest takes memory only where it is
+#: written.
 WORDS_BYTES = 8 * 8
 CELL_BYTES = 1 << 16
 
 
 class Running(Struct, frozen=True):
-    """The task that a slot runs: its number, its start (monotonic), and whether it prepares."""
+    """The task that a slot runs: its number, when it started (monotonic), and whether it
+    prepares.
+    """
 
     number: int
     since_seconds: float
@@ -54,9 +57,9 @@ class Running(Struct, frozen=True):
 
 
 class Cell:
-    """A shared memory of eight words, and of what tasks said last.
+    """A shared memory with eight words and the last lines of tasks.
 
-    It reaches the child as a descriptor, without a name; on Windows by a name.
+    It is passed to the child as a descriptor, without a name; on Windows by a name.
     """
 
     def __init__(self, handle: Handle | None = None) -> None:
@@ -75,10 +78,10 @@ class Cell:
         return self.words[STARTED]
 
     def read_running(self) -> Running | None:
-        """Read a consistent picture while the slot goes on writing; None between tasks."""
+        """Read a consistent state while the slot continues to write; None between tasks."""
         while True:
             started = self.words[STARTED]
-            # In this order, as the slot sets SINCE anew before it says that it no longer prepares.
+            # The order matters: the slot sets SINCE again before it clears PREPARING.
             preparing = self.words[PREPARING]
             running = Running(
                 started, self.times[SINCE], bool(preparing), preparing == INITIALIZING
@@ -88,12 +91,12 @@ class Cell:
                 return None if finished >= started else running
 
     def revoke(self) -> int:
-        """Forbid the slot to start anything sent so far; returns the new generation."""
+        """Forbid the slot to start anything that was sent so far. Returns the new generation."""
         self.words[GENERATION] += 1
         return self.words[GENERATION]
 
     def ask_to_end(self, number: int) -> bool:
-        """Tell a task that it is cancelled; False where it never asked."""
+        """Tell a task that it is cancelled. Return False if it never asked."""
         self.words[STOP] = number
         return self.words[ASKED] == number
 

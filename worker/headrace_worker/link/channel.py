@@ -1,12 +1,12 @@
 """The two ends of the socket between the pool and one slot.
 
 A message is a frame of MessagePack; nothing is ever unpickled. The slot's end blocks. The pool's
-end never does: what a slot does not read yet waits in memory. So a pool that sends inputs and a
-slot that sends results cannot wait for each other for ever, and one slot that is stopped or swapped
-out does not hold up the others.
+end never blocks: what a slot does not read yet waits in memory. So a pool that sends inputs and a
+slot that sends results cannot wait for each other forever, and a slot that is stopped or swapped
+out does not delay the others.
 
-Open files travel beside the first bytes of a message, as descriptors: a slot may not look into the
-pool's process (see ``headrace_wire.landlock``).
+Open files are passed as descriptors beside the first bytes of a message, because a slot may not
+access the pool's process (see ``headrace_wire.landlock``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from headrace_wire.parts import LARGE_BYTES, Parts, drop_sent, pack_parts, send_
 from headrace_worker.link.messages import PoolMessage, SlotMessage
 from headrace_worker.link.sockets import Listener, make_look, receive, send_files
 
-#: A message is smaller than so many bytes.
+#: Messages must have fewer bytes than this.
 MOST_BYTES = 1 << 29
 
 _encode_small = Encoder().encode
@@ -32,9 +32,9 @@ _slot_messages: Decoder[SlotMessage] = Decoder(SlotMessage)
 
 
 def encode(message: PoolMessage | SlotMessage, largest_bytes: int) -> Parts:
-    """Encode a message; if its largest byte string is large, that is a part of its own.
+    """Encode a message. If its largest byte string is large, it becomes a separate part.
 
-    Text that is no UTF-8, such as the name of a file, is escaped: it is for people.
+    Text that is not valid UTF-8, such as a file name, is escaped, because it is meant for people.
     """
     if largest_bytes < LARGE_BYTES:
         try:
@@ -46,21 +46,22 @@ def encode(message: PoolMessage | SlotMessage, largest_bytes: int) -> Parts:
 
 
 class SlotEnd:
-    """The slot's end. Not thread safe."""
+    """The slot's end. Not thread-safe."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         link.setblocking(True)
-        # The socket itself may be closed by a task that closes all that it finds.
+        # A task that closes all open descriptors may have closed the socket itself.
         self._look = make_look(link)
         self._listener = Listener(link)
         self._reader = FrameReader(MOST_BYTES)
         self._files: list[int] = []
 
     def send(self, *messages: SlotMessage, largest_bytes: int = 0) -> None:
-        """Send all of it; raises OSError when the pool is gone.
+        """Send all of the messages. Raises OSError if the pool is gone.
 
-        Byte strings in them, of which the largest may have so many bytes, are not copied if large.
+        ``largest_bytes`` is an upper bound for the size of their byte strings. Large ones are not
+        copied.
         """
         encoded = [encode(message, largest_bytes) for message in messages]
         rest = [part for parts in encoded for part in write_frame(parts)]
@@ -69,7 +70,7 @@ class SlotEnd:
 
     @property
     def is_open(self) -> bool:
-        """Whether there still is a descriptor; a task may have closed it."""
+        """Whether the descriptor is still open; a task may have closed it."""
         try:
             self._look()
         except OSError:
@@ -80,11 +81,13 @@ class SlotEnd:
         self._link.close()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the beginning of a message, or the end of the socket. False: it did not come."""
+        """Wait for the beginning of a message, or the end of the socket. Returns False on
+        timeout.
+        """
         return self._reader.begun or self._listener.wait(seconds)
 
     def receive(self) -> PoolMessage:
-        """Wait for a message; raises EOFError when the pool closed its end."""
+        """Wait for a message. Raises EOFError if the pool has closed its end."""
         while (body := self._reader.take()) is None:
             count, files = receive(self._link, self._reader.get_buffer())
             if not count:
@@ -94,22 +97,22 @@ class SlotEnd:
         return _pool_messages.decode(body)
 
     def take_files(self, number: int) -> list[int]:
-        """Take so many open files, which came with the last message; the caller closes them."""
+        """Return so many open files that came with the last message; the caller closes them."""
         files, self._files = self._files[:number], self._files[number:]
         return files
 
 
 class PoolEnd:
-    """The pool's end, which never blocks. Not thread safe."""
+    """The pool's end, which never blocks. Not thread-safe."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         link.setblocking(False)
         self.outgoing: list[bytes | memoryview] = []
-        #: Parts of what is outgoing with the open files that go with each.
+        #: Outgoing parts, with the open files that go with each.
         self._files: list[tuple[bytes | memoryview, Sequence[int]]] = []
         self._reader = FrameReader(MOST_BYTES)
-        #: Nothing more will come: the slot is gone, or has closed its end.
+        #: Whether the slot is gone or has closed its end, so that nothing more will arrive.
         self.ended = False
 
     @property
@@ -121,13 +124,13 @@ class PoolEnd:
 
     @property
     def is_backed_up(self) -> bool:
-        """Whether bytes wait until the slot reads."""
+        """Whether bytes are waiting until the slot reads."""
         return bool(self.outgoing)
 
     def post(self, message: PoolMessage, largest_bytes: int = 0, files: Sequence[int] = ()) -> None:
-        """Put a message behind what waits; ``push`` sends it. See ``SlotEnd.send``.
+        """Append a message to those that wait; ``push`` sends it. See ``SlotEnd.send``.
 
-        ``files`` are open ones that go with it, and are closed here then.
+        ``files`` are open files that are sent with it, and are then closed here.
         """
         parts = [*write_frame(encode(message, largest_bytes))]
         if files:
@@ -135,7 +138,7 @@ class PoolEnd:
         self.outgoing += parts
 
     def push(self) -> None:
-        """Send what the slot takes now."""
+        """Send as much as the slot accepts now."""
         try:
             while self.outgoing:
                 if self._files:
@@ -144,11 +147,13 @@ class PoolEnd:
         except BlockingIOError:
             return
         except OSError:
-            # The slot is dead; its pidfd tells, and all that it held is accounted for there.
+            # The slot is dead. Its pidfd reports this, and what it held is handled then.
             self._drop_outgoing()
 
     def _push_files(self) -> None:
-        """Send what goes before the next open files, and those with the first bytes that follow."""
+        """Send what comes before the next open files, and these files with the first bytes after
+        it.
+        """
         marked, files = self._files[0]
         place = next(place for place, part in enumerate(self.outgoing) if part is marked)
         before, self.outgoing = self.outgoing[:place], self.outgoing[place:]
@@ -168,10 +173,10 @@ class PoolEnd:
         self._files.clear()
 
     def pull(self, *, to_the_end: bool = False) -> Iterator[SlotMessage]:
-        """Take the messages that are complete, as far as they are here now.
+        """Iterate over the complete messages that have arrived.
 
-        Of a slot that is dead take them ``to_the_end``: nobody will tell that there are more.
-        Raises ValueError, RecursionError and FrameTooLargeError for what is no message.
+        If the slot is dead, take them ``to_the_end``, because the event loop does not report the
+        rest. Raises ValueError, RecursionError and FrameTooLargeError for invalid messages.
         """
         while not self.ended:
             buffer = self._reader.get_buffer()

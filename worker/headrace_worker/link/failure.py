@@ -1,4 +1,4 @@
-"""Putting a task's exception into words that can travel."""
+"""Describes a task's exception as text that can be sent."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from msgspec import Struct
 
 from headrace_services.missing import advise_on_missing
 
-#: Longest summary and message, and longest traceback (its end is kept), in characters.
+#: The maximum length of summary, message and traceback (whose end is kept), in characters.
 SUMMARY_CHARACTERS = 200
 MESSAGE_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 16_000
 
-#: Modules whose frames stand between the slot and a user's function.
+#: Modules whose frames are between the slot and a user's function.
 _MACHINERY = "headrace_services.calls."
 
 
 class Failure(Struct, frozen=True, array_like=True):
-    """An exception as text: nothing of the user's own types has to be imported to read it.
+    """An exception as text, which can be read without importing the user's own types.
 
-    ``detail`` is the exception as its service encoded it, for the service's client alone.
+    ``detail`` is the exception as its service encoded it, for the client of that service.
     """
 
     error_type: str
@@ -32,9 +32,9 @@ class Failure(Struct, frozen=True, array_like=True):
 
 
 def explain(error: BaseException) -> Failure:
-    """Describe an exception, without the frames of the machinery that ran the task. Never raises.
+    """Describe an exception, without the frames of the code that ran the task. Never raises.
 
-    Its class is the user's own, and may do anything when it is asked for words.
+    The exception's class is the user's own, and its methods may do anything.
     """
     name = _name(type(error))
     try:
@@ -44,7 +44,7 @@ def explain(error: BaseException) -> Failure:
     try:
         own = _skip_machinery(error.__traceback__)
         trace = "".join(traceback.format_exception(type(error), error, own))
-        # The last frames and the exception itself say most, and they stand at the end.
+        # The last frames and the exception itself are most important, and they are at the end.
         text = clip(trace[-TRACEBACK_CHARACTERS:], TRACEBACK_CHARACTERS)
         if len(trace) > TRACEBACK_CHARACTERS:
             text = "…" + text[1:]
@@ -54,15 +54,15 @@ def explain(error: BaseException) -> Failure:
 
 
 def _describe(error: BaseException, name: str) -> str:
-    """The text of an exception, or its class where it has none."""
+    """Return the text of an exception, or the name of its class if it has none."""
     text = str(error)
     if advice := advise_on_missing(error):
         return f"{text}; {advice}"
-    return text if text.strip() else name  # such as MemoryError, or an assert without words
+    return text if text.strip() else name  # for example MemoryError, or an assert without a message
 
 
 def clip(text: str, characters: int) -> str:
-    """Cut to so many characters that UTF-8 can carry."""
+    """Shorten text to this many characters, and make it valid UTF-8."""
     cut = text if len(text) <= characters else text[: characters - 1] + "…"
     return cut.encode("utf-8", "replace").decode()
 

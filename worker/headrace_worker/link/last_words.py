@@ -1,8 +1,8 @@
-"""What tasks have said and their slot has not sent yet, where the pool finds it if the slot dies.
+"""The lines of tasks that their slot has not sent yet, kept where the pool finds them if it dies.
 
-Lines leave a slot a few times a second, and a task may die at any moment, by any cause: what it
-said just before is what people want to read. So each line is written to a shared memory, too, until
-it is sent. The pool reads that only once the slot is dead.
+Lines leave a slot a few times a second, and a task may die at any moment. The lines just before are
+the ones that people want to read. So each line is also written to shared memory until it is sent.
+The pool reads this memory only after the slot has died.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from msgspec.msgpack import Decoder, Encoder
 
 from headrace_worker.link.messages import TaskLine
 
-#: The first word of the memory: bytes of lines, and how many these are in its lower half.
+#: The first word of the memory: the number of bytes of all lines, and in its lower half the number
+#: of lines.
 HEAD_BYTES = 8
 COUNT_BITS = 32
 
@@ -23,7 +24,7 @@ _decode = Decoder(list[TaskLine]).decode
 
 
 class LastWords:
-    """Lines in a shared memory; those that find no room are left out. Thread safe."""
+    """Lines in a shared memory. Lines for which there is no room are left out. Thread-safe."""
 
     def __init__(self, memory: memoryview) -> None:
         self._head = memory[:HEAD_BYTES].cast("Q")
@@ -31,7 +32,7 @@ class LastWords:
         self._lock = Lock()
 
     def add(self, line: TaskLine) -> None:
-        """Write a line down. Waits for nobody, so that a signal's handler may call it, too."""
+        """Store a line. This never blocks, so that signal handlers may call it, too."""
         if not self._lock.acquire(blocking=False):
             return
         try:
@@ -40,17 +41,17 @@ class LastWords:
             end = size + len(packed)
             if end <= len(self._body):
                 self._body[size:end] = packed
-                # In one store, and last: whoever reads sees whole lines.
+                # In one store, and last, so that a reader only sees complete lines.
                 self._head[0] = (end << COUNT_BITS) + count + 1
         finally:
             self._lock.release()
 
     def clear(self) -> None:
-        """Forget the lines: they are sent."""
+        """Remove the lines, which were sent."""
         self._head[0] = 0
 
     def read(self) -> list[TaskLine]:
-        """The lines of a slot that is dead; none where the task has overwritten them."""
+        """Return the lines of a slot that is dead; none if the task has overwritten them."""
         size, count = divmod(self._head[0], 1 << COUNT_BITS)
         if not count:
             return []
@@ -61,6 +62,6 @@ class LastWords:
             return []
 
     def release(self) -> None:
-        """Let go of the memory."""
+        """Release the memory."""
         self._head.release()
         self._body.release()

@@ -1,4 +1,4 @@
-"""Finding the function that finds services, by its dotted name."""
+"""Finds the function that finds services, by its dotted name."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from importlib.util import find_spec
 from headrace_services.permits import Permits
 from headrace_services.service import Service
 
-#: Finds services by entry point.
+#: The function that finds services by their entry points.
 DEFAULT_LOADER = "headrace_services.registry:load_service"
 
 
-#: What most calls need, small enough to be in every slot: slots share it. Each module that a slot
-#: imports for a call is among it, be it one of Python's own: where a slot looks for a user's
-#: modules first, it might find another one of that name later.
+#: Modules that most calls need, small enough to be in every slot; slots share them. Every module
+#: that a slot imports for a call has to be listed, even from the standard library: where a slot
+#: searches a user's folders first, it might later find another module of that name.
 CALL_MODULES = (
     "ast",
     "dataclasses",
@@ -41,7 +41,7 @@ CALL_MODULES = (
 
 
 def list_light_modules(permits: Permits) -> tuple[str, ...]:
-    """List what is worth to be imported before slots are forked, for jobs as they are allowed."""
+    """Return the modules that should be imported before slots are forked, given these permits."""
     if not permits.allows_anything:
         return ()
     pickles = permits.pickle and find_spec("cloudpickle") is not None
@@ -53,16 +53,18 @@ def list_light_modules(permits: Permits) -> tuple[str, ...]:
 
 
 def import_beforehand(names: Iterable[str]) -> None:
-    """Import what slots are to share; a slot tells its pool what is missing."""
+    """Import the modules that slots are to share. A slot reports to its pool those that are
+    missing.
+    """
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
 
 
 def resolve_loader(dotted: str) -> Callable[[str], Service]:
-    """Import what ``module:function`` names; it returns the service of a name.
+    """Import the function named ``module:function``, which returns a service by name.
 
-    Raises ValueError for another form, ImportError or AttributeError where it is not there.
+    Raises ValueError for any other form, and ImportError or AttributeError if it does not exist.
     """
     module, colon, function = dotted.partition(":")
     if not (module and colon and function):

@@ -1,10 +1,10 @@
-"""What the pool and a slot say to each other.
+"""The messages between the pool and a slot.
 
     pool ── RunPiece, Retire ──► slot
     pool ◄─ Ready, Loaded, TasksDone, TaskFailed, PieceStopped, Retired, Lines, Progress ── slot
 
-A message travels as an array: its tag, and then its fields in their order. A piece is the part of a
-batch that one slot is sent at a time, and has a number.
+A message is encoded as an array: its tag, and then its fields in order. A piece is the part of a
+batch that is sent to a slot at one time; it has a number.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ JobDescription = tuple[str, str, bytes, tuple[tuple[str, str, int], ...]]
 class RunPiece(Struct, frozen=True, array_like=True, tag=0):
     """Run the tasks [start, stop) of a job.
 
-    ``number`` is that of the first task in the cell. ``inputs`` is None where the index is enough,
-    and ``about`` where the slot knows the job. ``token`` is the job's, in place of a key, and
-    ``trace`` the span beneath which its tasks are traced. So many open ``files`` come with the
-    message: the parameters that are in files.
+    ``number`` is the number of the first task in the cell. ``inputs`` is None if the index is
+    enough, and ``about`` is None if the slot knows the job. ``token`` is the token of the job,
+    which replaces a key, and ``trace`` the tracing span under which its tasks are recorded.
+    ``files`` is the number of open files that come with the message: the parameters that are in
+    files.
     """
 
     piece: int
@@ -41,13 +42,13 @@ class RunPiece(Struct, frozen=True, array_like=True, tag=0):
 
 
 class Retire(Struct, frozen=True, array_like=True, tag=1):
-    """Say Retired with this reason, and exit."""
+    """Send Retired with this reason, and exit."""
 
     why: str
 
 
 class Ready(Struct, frozen=True, array_like=True, tag=2):
-    """The slot has started; ``missing`` are modules that should have been imported before."""
+    """The slot has started; ``missing`` lists modules that should have been imported before."""
 
     missing: list[str]
 
@@ -61,7 +62,7 @@ class Loaded(Struct, frozen=True, array_like=True, tag=3):
 class TasksDone(Struct, array_like=True, tag=4):
     """The tasks [start, stop) of a piece are done; ``values`` is a batch.
 
-    ``counters`` is what the tasks' own counters grew by.
+    ``counters`` has the growth of the tasks' own counters.
     """
 
     piece: int
@@ -94,7 +95,9 @@ class TaskFailed(Struct, array_like=True, tag=5):
 
 
 class PieceStopped(Struct, frozen=True, array_like=True, tag=6):
-    """The tasks of a piece from ``index`` on were not started: its generation was over."""
+    """The tasks of a piece from ``index`` on were not started, because their generation has
+    ended.
+    """
 
     piece: int
     index: int
@@ -109,7 +112,7 @@ class Retired(Struct, frozen=True, array_like=True, tag=7):
 class TaskLine(Struct, frozen=True, array_like=True):
     """A line that a task logged or printed, at Unix seconds ``at``.
 
-    Where ``left_out`` is not 0, so many lines are missing in its place, and ``text`` says why.
+    If ``left_out`` is not 0, so many lines are missing in its place, and ``text`` says why.
     """
 
     job: str
@@ -122,13 +125,13 @@ class TaskLine(Struct, frozen=True, array_like=True):
 
 
 class Lines(Struct, frozen=True, array_like=True, tag=8):
-    """What tasks have logged and printed."""
+    """Lines that tasks have logged and printed."""
 
     lines: list[TaskLine]
 
 
 class Progress(Struct, frozen=True, array_like=True, tag=9):
-    """How far a running task says it is; ``of`` is None where it does not know of how much."""
+    """The progress of a running task; ``of`` is None if the total is not known."""
 
     job: str
     index: int

@@ -1,8 +1,8 @@
-"""Which jobs a slot knows: both sides keep the same short list, so neither has to ask.
+"""Which jobs a slot knows. Both sides keep the same short list, so that neither has to ask.
 
-The pool sends a job's parameters to a slot only when the slot does not have them. Both sides put a
-job in front whenever a piece of it is sent (here) or read (there), in the same order, and both drop
-the job at the end when there are too many.
+The pool sends a job's parameters to a slot only if the slot does not have them. Both sides move a
+job to the front whenever a piece of it is sent (by the pool) or read (by the slot), in the same
+order, and both drop the last job when there are too many.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from headrace_services.service import (
 )
 from headrace_wire.encoding import unpack
 
-#: How many jobs a slot keeps ready.
+#: How many jobs a slot keeps prepared.
 KEPT_JOBS = 8
 
 T = TypeVar("T")
@@ -39,7 +39,9 @@ class KeptJobs(Generic[T]):
         self._jobs: OrderedDict[str, T] = OrderedDict()
 
     def touch(self, job: str) -> T | None:
-        """Put the job in front and give what is known of it; None when it is not (any longer)."""
+        """Move the job to the front, and return what is known of it; None if it is not in the
+        list.
+        """
         known = self._jobs.get(job)
         if known is not None:
             self._jobs.move_to_end(job)
@@ -54,9 +56,9 @@ class KeptJobs(Generic[T]):
 
 @dataclass
 class JobRunner:
-    """One job in a slot: its service, found and prepared when its first task is run.
+    """One job in a slot: its service, which is loaded and prepared when its first task is run.
 
-    ``files`` are open ones with its ``data``, and are closed here at once.
+    ``files`` are open files with its ``data``; the constructor closes them.
     """
 
     service_name: str
@@ -71,18 +73,18 @@ class JobRunner:
     def __post_init__(self, files: Sequence[int]) -> None:
         self._kept = {name: Kept(path, size) for name, path, size in self.data}
         for file, (name, path, size) in zip(files, self.data, strict=False):
-            # Where there is no room for it, whoever opens it by its path says so.
+            # If there is no room for it, the code that opens it by its path reports the error.
             with contextlib.suppress(OSError, ValueError):
                 self._kept[name] = Kept(path, size, map_file(file, size))
             os.close(file)
 
     def hold(self, contents: Mapping[str, bytes]) -> None:
-        """Take parameters that are too large to travel with the others, by their names."""
+        """Add parameters, by name, that are too large to be sent with the others."""
         for name, content in contents.items():
             self._kept[name] = Kept("", len(content), memoryview(content))
 
     def prepare(self, load: Callable[[str], Service], permits: Permits) -> None:
-        """Load the service and let it prepare the job; any exception of either goes through."""
+        """Load the service and let it prepare the job. Exceptions of either are passed on."""
         self._parameters = self._open_parameters()
         service = load(self.service_name)
         if isinstance(service, PermittedService):
@@ -106,13 +108,13 @@ class JobRunner:
         return {**cast("Parameters", parameters), **self._kept}
 
     def describe(self, index: int, task_input: bytes | None) -> str:
-        """Name a task; "" where the service could not even be loaded."""
+        """Return the name of a task; "" if the service could not even be loaded."""
         if self._service is None:
             return ""
         return self._service.describe(self.operation, self._parameters, index, task_input)
 
     def detail(self, error: BaseException) -> bytes:
-        """Encode a task's exception for its client; b"" where the service has no way to."""
+        """Encode a task's exception for its client; b"" if the service has no way to do that."""
         if isinstance(self._service, DetailedService):
             return self._service.detail(error, self._parameters)
         return b""

@@ -1,4 +1,4 @@
-"""Memory that a slot shares with its pool: a file without a name, or on Windows a name alone."""
+"""Memory that a slot shares with its pool: a file without a name, or on Windows only a name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from headrace_wire.memory_file import open_memory_file
 
-#: What the other process maps it by: a descriptor, or on Windows a name.
+#: The handle by which the other process maps it: a descriptor, or on Windows a name.
 Handle = int | str
 
 
 def make_memory(size: int) -> Handle:
-    """Make a shared memory of so many bytes. Raises OSError."""
+    """Make a shared memory of this size. Raises OSError."""
     if sys.platform == "win32":
-        return f"headrace-{os.getpid()}-{os.urandom(8).hex()}"  # it is there once it is mapped
+        return f"headrace-{os.getpid()}-{os.urandom(8).hex()}"  # it exists once it is mapped
     handle = open_memory_file("headrace-cell")
     os.ftruncate(handle, size)
     return handle
@@ -30,13 +30,13 @@ def map_memory(handle: Handle, size: int) -> mmap.mmap:
 
 
 def release(handle: Handle) -> None:
-    """Let go of what it was mapped by."""
+    """Release the handle by which it was mapped."""
     if isinstance(handle, int):
         os.close(handle)
 
 
 def send_along(handle: Handle) -> Any:
-    """What multiprocessing sends along with the process that it starts; see ``take``."""
+    """Return what multiprocessing sends to a process that it starts; see ``take``."""
     if sys.platform == "win32":
         return handle
     from multiprocessing import reduction  # noqa: PLC0415 - only where slots are spawned
@@ -45,5 +45,5 @@ def send_along(handle: Handle) -> Any:
 
 
 def take(sent: Any) -> Handle:
-    """The handle in the process that was started."""
+    """Return the handle in the process that was started."""
     return sent if isinstance(sent, str) else int(sent.detach())

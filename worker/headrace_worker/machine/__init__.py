@@ -1,1 +1,1 @@
-"""What the machine and the container allow, and what they tell of processes."""
+"""The limits of the machine and the container, and measurements of processes."""

@@ -1,4 +1,4 @@
-"""How many cores this process may really use, and how many slots that makes."""
+"""How many cores this process can really use, and how many slots that makes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from headrace_wire.portable import PORTABLE
 
 
 class Cores(Struct, frozen=True):
-    """How many cores may be used, which may be a part of one, and in words which limit decided."""
+    """The usable number of cores, which may be a fraction, and the limit that determines it, in
+    words.
+    """
 
     cpus: float
     limit: str
 
     @property
     def count(self) -> int:
-        """How many cores can be busy at once, at least 1.
+        """How many cores can be busy at the same time, at least 1.
 
         A quota is rounded up: 1.5 CPUs keep two slots busy three quarters of the time.
         """
-        # The tiny subtraction keeps a quota such as 100001/100000 us from costing a whole slot.
+        # Without this small tolerance, a quota such as 100001/100000 us would make one more slot.
         return max(1, math.ceil(self.cpus - 0.001))
 
 
 def count_usable_cores(root: Path = Path("/")) -> Cores:
-    """Take the least of the host's cores, this process's affinity, and its cgroup's CPU quota."""
+    """Return the minimum of the host's cores, this process's affinity, and its cgroup's CPU
+    quota.
+    """
     host = os.cpu_count() or 1
     affinity = _count_affinity(host)
     count: float = host
@@ -48,16 +52,18 @@ def count_usable_cores(root: Path = Path("/")) -> Cores:
 
 
 def _count_affinity(host: int) -> int:
-    """The cores that this process may use; all of them where the system does not say."""
+    """Return the number of cores that this process may use; all of them if the system does not
+    say.
+    """
     if hasattr(os, "sched_getaffinity") and not PORTABLE:
         return len(os.sched_getaffinity(0))
     return host
 
 
 def parse_slots(text: str, cores: Cores) -> int:
-    """Read ``auto`` (a slot a core), ``N``, or ``Nx`` (N slots a core).
+    """Parse ``auto`` (a slot for each core), ``N``, or ``Nx`` (N slots for each core).
 
-    Raises ValueError for anything else, and for none or too many.
+    Raises ValueError for anything else, for zero, and for too many.
     """
     word = text.strip().lower()
     if word == "auto":
@@ -79,7 +85,7 @@ def _read_quota(root: Path) -> tuple[float, int] | None:
             words = _read_words(folder / "cpu.max")
         else:
             words = _read_words(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
-        # "max", -1, 0 and a file that is not there all mean: no limit at this level.
+        # "max", -1, 0 and a missing file all mean that there is no limit at this level.
         if len(words) == 2 and all(word.isdecimal() and int(word) for word in words):
             quotas.append((int(words[0]) / int(words[1]), version))
     return min(quotas, default=None)

@@ -1,4 +1,4 @@
-"""Keeping a process within a part of the memory."""
+"""Limits the memory of a process."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import sys
 
 from headrace_wire import rlimits
 
-#: Whether the system refuses memory to a process. macOS takes a limit, and does not heed it.
+#: Whether the system enforces a limit on memory. macOS accepts a limit, but does not enforce it.
 LIMITS_MEMORY = sys.platform == "linux" and rlimits.LIMITS is not None
 
 
 def limit_memory(limit_bytes: int) -> None:
-    """Let this process have no more than so much writable memory of its own, for good.
+    """Limit this process to so much writable private memory, permanently.
 
-    What it asks for beyond that is refused, which is a MemoryError. It is not its address space
-    that is limited: libraries and files that are mapped, and what is only reserved, are free.
-    Nothing happens where the system cannot do that.
+    If it requests more, it gets a MemoryError. The limit is not on the address space: libraries,
+    mapped files and reserved addresses do not count. This does nothing on systems without such a
+    limit.
     """
     if LIMITS_MEMORY:
         rlimits.lower("RLIMIT_DATA", limit_bytes)

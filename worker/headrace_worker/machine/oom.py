@@ -1,4 +1,4 @@
-"""Whether the kernel's out-of-memory killer struck in this process's control group."""
+"""Detects whether the kernel's out-of-memory killer acted in this process's control group."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from headrace_wire import cgroup
 class OomWatch:
     """Counts the kernel's ``oom_kill`` events (v1 ``memory.oom_control``, v2 ``memory.events``).
 
-    The kernel counts the victims of any out-of-memory kill in the group that they belong to, before
-    they are dead, so that a death can be laid to one as soon as it is seen. Not thread safe.
+    The kernel counts a victim of any out-of-memory kill in its group before it is dead, so that the
+    cause of a death is known as soon as the death is noticed. Not thread-safe.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -25,7 +25,9 @@ class OomWatch:
         self._seen = self._count()
 
     def claim(self) -> bool:
-        """Tell whether there was a kill that no earlier call claimed; each kill is claimed once."""
+        """Return whether there was a kill that no earlier call claimed. Each kill is claimed
+        once.
+        """
         if self._count() <= self._seen:
             return False
         self._seen += 1

@@ -1,5 +1,5 @@
-"""Where a file of this machine lies: through which links its path leads, where else it is, and who
-may change it.
+"""Where a file really is: which links its path follows, under which other paths it can be reached,
+and who may change it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from headrace_wire.users import find_user
 #: More links than the system follows in one path.
 _MOST_LINKS = 40
 
-#: What the system mounts where, for this process (proc(5)).
+#: The list of what is mounted where, for this process (proc(5)).
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
 def follow(path: str) -> tuple[str, list[str]]:
-    """Where an absolute path leads, and the folders of the links on the way. Raises OSError."""
+    """Return where an absolute path leads, and the folders of the links on the way. Raises
+    OSError.
+    """
     links: list[str] = []
     steps = _split(path)
     place = "/"
@@ -46,7 +48,9 @@ def follow(path: str) -> tuple[str, list[str]]:
 
 
 def may_change(path: str) -> bool:
-    """Whether this user may change a file or what is in a folder, or may allow itself to."""
+    """Return whether this user may change a file or the entries of a folder, or may obtain the
+    right.
+    """
     if may_use(path, os.W_OK):
         return True
     try:
@@ -59,8 +63,8 @@ def may_change(path: str) -> bool:
 
 
 def find_changeable(path: str) -> str:
-    """Find what this user may change: a file or folder itself, or a folder above, in which another
-    one could take its place. "" if there is none.
+    """Return what this user may change: a file or folder itself, or a folder above it in which it
+    could be replaced. "" if there is none.
     """
     if may_change(path):
         return path
@@ -71,13 +75,15 @@ def find_changeable(path: str) -> str:
 
 
 def _keeps_others(folder: Path) -> bool:
-    """Whether in a folder, such as /tmp, nobody takes the place of what is another user's."""
+    """Return whether users cannot replace each other's files in a folder, as in /tmp."""
     status = folder.stat()
     return bool(status.st_mode & stat.S_ISVTX) and status.st_uid != find_user()
 
 
 def find_aliases(path: str, mounts: str | None = None) -> set[str]:
-    """Other paths of the same file or folder, or of what lies in it, which mounts make."""
+    """Return other paths of the same file or folder, or of its contents, which exist because of
+    mounts.
+    """
     text = _read_mounts() if mounts is None else mounts
     known = [_read_mount(line.split(" ")) for line in text.splitlines()]
     holding = [one for one in known if _lies_in(path, one[2])]
@@ -106,7 +112,7 @@ def _read_mounts() -> str:
 
 
 def _read_mount(fields: list[str]) -> tuple[str, str, str]:
-    """The device, the folder of it that is mounted, and where."""
+    """Return the device, the folder of it that is mounted, and the mount point."""
     _, _, device, root, point, *_ = fields
     return device, _unescape(root), _unescape(point)
 

@@ -1,4 +1,4 @@
-"""The memory and the CPU time of a process, which may be gone by the time somebody asks."""
+"""The memory and CPU time of a process, which may have ended when they are read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from msgspec import Struct
 
 
 class Usage(Struct, frozen=True):
-    """What a process takes, with the CPU time of those of its children that it has waited for."""
+    """What a process uses; the CPU time includes children that it has waited for."""
 
     rss_bytes: int = 0
     cpu_seconds: float = 0.0
 
 
 def read_usage(pid: int) -> Usage:
-    """What a process takes; nothing when it is gone."""
+    """Return what a process uses; zeros if it has ended."""
     try:
         process = psutil.Process(pid)
         return Usage(process.memory_info().rss, _sum_cpu_seconds(process))
@@ -26,7 +26,7 @@ def read_usage(pid: int) -> Usage:
 
 
 class CpuMeter:
-    """Measures how much of one core some processes take together, in percent."""
+    """Measures how much of one core some processes use together, in percent."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,9 +34,9 @@ class CpuMeter:
         self._before: dict[int, float] = {}
 
     def measure(self, cpu_seconds: dict[int, float]) -> float:
-        """Return their share since the last call, from the CPU time of each process until now.
+        """Return their share since the last call, given the total CPU time of each process.
 
-        A process that was not there then has begun since; in the first call nothing is known.
+        A process that was not in the last call has started since. The first call returns 0.
         """
         now, is_first = self._clock(), not self._before
         took, self._looked = now - self._looked, now
@@ -46,7 +46,7 @@ class CpuMeter:
 
 
 def read_rss_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 when it is gone."""
+    """Return the resident memory of a process; 0 if it has ended."""
     try:
         return psutil.Process(pid).memory_info().rss
     except psutil.Error:
@@ -54,7 +54,9 @@ def read_rss_bytes(pid: int) -> int:
 
 
 def read_cpu_seconds(pid: int) -> float:
-    """CPU time of a process and of those of its children that it has waited for; 0 when gone."""
+    """Return the CPU time of a process and of children that it has waited for; 0 if it has
+    ended.
+    """
     try:
         return _sum_cpu_seconds(psutil.Process(pid))
     except psutil.Error:

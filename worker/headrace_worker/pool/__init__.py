@@ -1,1 +1,1 @@
-"""The pool of slots: child processes that run tasks. Its front is ``headrace_worker.pool.pool``."""
+"""The pool of slots: child processes that run tasks. See ``headrace_worker.pool.pool``."""

@@ -1,4 +1,4 @@
-"""The tasks that wait in the pool: runs of indices, in the order in which they are to start."""
+"""The tasks that wait in the pool, as spans in the order in which they are to start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Span(Struct):
         return self.stop - self.start
 
     def without(self, other: Span) -> list[Span]:
-        """What is left of this span when ``other`` is taken out of it."""
+        """Return what remains of this span without ``other``."""
         if other.batch is not self.batch:
             return [self]
         before = Span(self.batch, self.start, min(self.stop, other.start))
@@ -31,7 +31,7 @@ class Span(Struct):
 
 
 def join_spans(spans: Iterable[Span]) -> list[Span]:
-    """Sort spans, and make one of those that follow on each other."""
+    """Sort spans, and join adjacent ones."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda one: (one.batch.key, one.start)):
         if joined and joined[-1].batch is span.batch and joined[-1].stop == span.start:
@@ -44,9 +44,9 @@ def join_spans(spans: Iterable[Span]) -> list[Span]:
 def return_spans(
     spans: Iterable[Span], count_off: Callable[[Batch, int], object]
 ) -> list[ReturnedSpan]:
-    """What is handed back of these spans: nothing of cancelled batches.
+    """Return the events that hand back these spans, except for cancelled batches.
 
-    ``count_off(batch, tasks)`` is told how many tasks of a batch are no longer here.
+    ``count_off(batch, tasks)`` is called with the number of tasks of a batch that are removed.
     """
     returned: list[ReturnedSpan] = []
     for span in join_spans(spans):
@@ -58,7 +58,7 @@ def return_spans(
 
 
 class Backlog:
-    """Spans that wait, first come first served. Not thread safe."""
+    """Waiting spans, first in, first out. Not thread-safe."""
 
     def __init__(self) -> None:
         self._spans: deque[Span] = deque()
@@ -76,13 +76,13 @@ class Backlog:
         self.tasks += len(span)
 
     def put_back(self, spans: Iterable[Span]) -> None:
-        """Put spans at the head, in their order; those of cancelled batches are dropped."""
+        """Put spans at the head, in their order. Spans of cancelled batches are dropped."""
         kept = [span for span in spans if len(span) and not span.batch.cancelled]
         self._spans.extendleft(reversed(kept))
         self.tasks += sum(map(len, kept))
 
     def take(self, tasks: int, span: Span) -> Span:
-        """Take the first ``tasks`` of a span that waits."""
+        """Take the first ``tasks`` of a waiting span."""
         stop = min(span.stop, span.start + tasks)
         taken = Span(span.batch, span.start, stop)
         span.start = stop

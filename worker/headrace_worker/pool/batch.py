@@ -1,4 +1,4 @@
-"""What the pool takes in (batches) and gives out (events)."""
+"""The input (batches) and output (events) of the pool."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from headrace_worker.link.messages import TaskFailed, TasksDone
 
 
 class Batch(Struct, eq=False):
-    """A run of tasks, the indices [start, stop) of one job, to be run once each.
+    """A run of tasks, the indices [start, stop) of one job, each to be run once.
 
-    ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
-    ``inputs`` has an input for each index, or is None where the index is enough;
-    ``token`` is what its tasks show to the coordinator in place of a key;
-    ``trace`` is the span beneath which they are traced, or "" (see ``tracing``);
-    ``tenant`` is whose slots alone may run it, "" where any may (see ``tenancy``);
-    ``data`` are parameters that are in files: the name of each, the file's path and its bytes;
-    ``timeout_seconds`` is the limit for each task, None for none; ``remaining`` is how many tasks
-    have no outcome yet, while the pool holds the batch.
+    - ``key`` identifies the batch among those that the pool holds.
+    - ``parameters`` is a packed msgpack map.
+    - ``inputs`` has an input for each index, or is None if the index is enough.
+    - ``token`` is what its tasks send to the coordinator instead of a key.
+    - ``trace`` is the tracing span under which they are recorded, or "" (see ``tracing``).
+    - ``tenant`` names the tenant whose slots alone may run it, "" if any may (see ``tenancy``).
+    - ``data`` has the parameters that are in files: name, path of the file, and its size in bytes.
+    - ``timeout_seconds`` is the time limit of each task, None for none.
+    - ``remaining`` is how many tasks have no outcome yet, while the pool holds the batch.
     """
 
     key: int
@@ -54,13 +55,13 @@ class Batch(Struct, eq=False):
         return None if self.inputs is None else self.inputs[index - self.start]
 
 
-#: What comes of a batch: tasks that are done, one that failed, or tasks that were not run to an end
-#: here and may run elsewhere. Its ``lease`` is the batch's key, and no worker is named yet.
+#: The result of a batch: tasks that are done, one that failed, or tasks that were not run to their
+#: end here and may run elsewhere. Its ``lease`` is the batch's key, and no worker is named yet.
 Event = DoneSpan | TaskFailure | ReturnedSpan
 
 
 def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneSpan | TaskFailure:
-    """Make the event that says what a slot has said of tasks of a batch."""
+    """Make an event from a slot's message about tasks of a batch."""
     if isinstance(message, TasksDone):
         return DoneSpan(
             lease=batch.key,

@@ -1,4 +1,4 @@
-"""What a slot that died was doing, and which task, if any, is to be charged for it."""
+"""Finds out what a dead slot was doing, and which task, if any, is charged for its death."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from headrace_worker.pool.backlog import Span
 from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.slot_process import SlotProcess
 
-#: How often slots may die with nothing running while the same task is the next to have an outcome,
+#: How many slots may die without a running task while the same task is the next to have an outcome,
 #: before that task is charged: its input or its value may be what kills them.
 UNEXPLAINED_DEATHS = 3
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Charged(Struct, frozen=True):
-    """The one task that is charged for a death, and for how long it had run."""
+    """The task that is charged for a death, and for how long it had run."""
 
     span: Span
     busy_seconds: float
@@ -35,7 +35,7 @@ class Charged(Struct, frozen=True):
 
 
 class Deaths:
-    """Finds the task that is to be charged for a slot's death. Not thread safe."""
+    """Finds the task that is charged for a slot's death. Not thread-safe."""
 
     def __init__(self, loader: str, oom: OomWatch) -> None:
         self._loader = loader
@@ -44,20 +44,22 @@ class Deaths:
         self._unexplained: dict[tuple[int, int], int] = {}
 
     def trust(self, service: str) -> None:
-        """Note that a slot has loaded a service unharmed: it may name its tasks in this process."""
+        """Note that a slot has loaded a service safely, so that it may describe tasks in this
+        process.
+        """
         self._loaded.add(service)
 
     def forget(self, key: int) -> None:
-        """The batch is no longer held: what is known of its tasks is of no use any more."""
+        """Forget what is known of the tasks of a batch that is no longer held."""
         for known in [known for known in self._unexplained if known[0] == key]:
             del self._unexplained[known]
 
     def find_charged(self, slot: SlotProcess) -> Charged | None:
-        """Find the task to charge; None for none.
+        """Return the task to charge; None for none.
 
-        The slot is dead and everything that it sent has been read, so its cell has the last word:
-        a task that was started and not finished. It goes free if the pool killed the slot for
-        another one's sake, which was finished at the last moment.
+        The slot is dead and everything that it sent has been read, so its cell has its last state:
+        a task that was started and not finished. This task is not charged if the pool killed the
+        slot because of another task, which was finished at the last moment.
         """
         found = slot.find_running()
         if found is not None:
@@ -78,7 +80,7 @@ class Deaths:
         return Charged(Span(piece.batch, piece.start, piece.start + 1), 0.0)
 
     def report(self, slot: SlotProcess, charged: Charged, status: int | None) -> TaskFailure:
-        """Put in words why the charged task failed."""
+        """Describe why the charged task failed."""
         batch, index = charged.span.batch, charged.span.start
         reason: Reason = "crash"
         signal_name = error_type = ""
@@ -140,7 +142,9 @@ class Deaths:
 
 
 def name_signal(number: int) -> str:
-    """Name a signal; real-time signals have none in Python but the first and the last."""
+    """Return the name of a signal. Of the real-time signals, Python only names the first and
+    last.
+    """
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -1,7 +1,7 @@
 """How much work a slot is sent at a time: pure arithmetic.
 
-Short tasks travel by hundreds, so that neither side wakes for each one; long tasks travel alone and
-to idle slots only, so that none waits behind another while a slot idles.
+Short tasks are sent by hundreds, so that neither side wakes up for each one. Long tasks are sent
+one by one, to idle slots only, so that none waits behind another one while a slot is idle.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from msgspec import Struct
 from headrace_worker.foresight import Times
 from headrace_worker.link.runners import KeptJobs
 
-#: How many seconds of work a slot holds at most, and the longest task that is called short.
+#: The maximum work of a slot in seconds. A task is short if it takes no longer than this.
 PIECE_SECONDS = 0.05
 
-#: How many tasks a piece has at most; a slot holds one that runs and one ahead.
+#: The maximum number of tasks in a piece. A slot holds one piece that runs, and one in advance.
 PIECE_TASKS = 1000
 
-#: How many bytes of inputs wait at most before a busy slot.
+#: How many bytes of inputs may wait at a busy slot.
 AHEAD_BYTES = 16 << 10
 
-#: How many bytes of inputs an idle slot is sent at most at once, unless one task alone has more.
+#: How many bytes of inputs an idle slot is sent at once, unless a single task has more.
 PIECE_BYTES = 1 << 20
 
-#: A task that runs so many seconds is no longer short, whatever its job's mean: what waits behind
-#: it is taken back.
+#: A task that has run for so many seconds is no longer short, whatever the mean of its job, and
+#: tasks behind it are taken back.
 STUCK_SECONDS = 0.1
 
-#: Of how many jobs it is remembered how long their tasks take.
+#: The number of jobs for which it is remembered how long their tasks take.
 KEPT_PACES = 256
 
-#: How much of the past each new observation leaves, so that the mean follows a job that changes.
+#: The weight that earlier observations keep with each new one, so that the mean follows changes.
 KEPT_SHARE = 0.8
 
 
 class Pace:
-    """How long tasks take: a mean in which recent ones weigh more."""
+    """How long tasks take: a mean in which recent ones have more weight."""
 
     def __init__(self) -> None:
         self._tasks = 0.0
@@ -55,7 +55,9 @@ class Pace:
 
     @property
     def times(self) -> Times | None:
-        """The mean and how much tasks differ from it; of those that ran together, their mean."""
+        """The mean and the spread of the times of tasks; of tasks that ran together, of their
+        mean.
+        """
         if not self._tasks:
             return None
         mean = self._seconds / self._tasks
@@ -67,7 +69,7 @@ class Paces:
 
     def __init__(self) -> None:
         self.overall = Pace()
-        #: That of the job of which a task has ended last.
+        #: The pace of the job whose task has ended last.
         self.latest = self.overall
         self._by_job: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
 
@@ -90,7 +92,9 @@ class Paces:
 
 
 class Load(Struct, frozen=True):
-    """What a slot holds: tasks without an outcome, their estimated seconds, inputs that wait."""
+    """What a slot holds: tasks without an outcome, their estimated seconds, and bytes of waiting
+    inputs.
+    """
 
     tasks: int = 0
     seconds: float = 0.0
@@ -98,10 +102,10 @@ class Load(Struct, frozen=True):
 
 
 def choose_tasks(mean_seconds: float | None, load: Load, waiting_tasks: int, slots: int) -> int:
-    """How many more tasks of a job to send to a slot; 0 for none now.
+    """Return how many more tasks of a job to send to a slot; 0 for none now.
 
-    ``waiting_tasks`` wait for any of ``slots``: toward the end pieces get smaller, so
-    that all slots end at the same time.
+    ``waiting_tasks`` wait for any of ``slots``: toward the end pieces get smaller, so that all
+    slots finish at the same time.
     """
     if mean_seconds is None or mean_seconds > PIECE_SECONDS:
         return 0 if load.tasks else 1
@@ -114,9 +118,9 @@ def choose_tasks(mean_seconds: float | None, load: Load, waiting_tasks: int, slo
 
 
 def fit_inputs(sizes_bytes: list[int], load: Load) -> int:
-    """How many of the tasks with inputs of these sizes fit in one piece for this slot.
+    """Return how many tasks with inputs of these sizes fit in one piece for this slot.
 
-    An idle slot always takes one, however big; a busy one only what is small.
+    An idle slot always accepts one, however large; a busy slot only accepts small inputs.
     """
     room_bytes = AHEAD_BYTES - load.ahead_bytes if load.tasks else PIECE_BYTES
     count = 0

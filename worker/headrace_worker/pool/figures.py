@@ -1,4 +1,4 @@
-"""What a pool tells of itself: its slots, the tasks that it has, and how long those take."""
+"""The figures of a pool: its slots, the tasks that it holds, and how long those take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headrace_worker.pool.supervisor import Supervisor
 
 
 class PoolFigures:
-    """The part of a pool that only looks at it."""
+    """The part of a pool that does not change it."""
 
     _backlog: Backlog
     _batches: dict[int, Batch]
@@ -48,18 +48,19 @@ class PoolFigures:
 
     @property
     def queued_tasks(self) -> int:
-        """How many tasks wait behind others: each slot's first one runs, or is about to."""
+        """How many tasks wait behind others; the first task of each slot runs or is about to."""
         behind = sum(max(0, slot.count_tasks() - 1) for slot in self._supervisor.slots)
         return self._backlog.tasks + behind
 
     @property
     def mean_seconds(self) -> float | None:
-        """How long tasks took of late; None before any has ended."""
+        """The recent mean duration of a task, in seconds; None before any task has ended."""
         return self._paces.overall.mean_seconds
 
     def find_times(self) -> Times | None:
-        """How long the tasks take that are here, and how much they differ; with none here, those of
-        the last job. None while there is a job of which none has ended.
+        """Return how long the tasks that are here take, and how much that varies. If there are
+        none, return the times of the last job. None while there is a job of which no task has
+        ended.
         """
         tasks: Counter[str] = Counter()
         for batch in self._batches.values():
@@ -69,7 +70,9 @@ class PoolFigures:
         return mix_times([(self._paces.times_of(job), count) for job, count in tasks.items()])
 
     def list_means(self, most: int) -> dict[str, float]:
-        """How many seconds a task takes of so many jobs that are here, as far as is known."""
+        """Return the mean duration of a task in seconds, for at most this many jobs for which it is
+        known.
+        """
         found: dict[str, float] = {}
         for job in {batch.job for batch in self._batches.values()}:
             mean = self._paces.mean_of(job)
@@ -78,8 +81,8 @@ class PoolFigures:
         return found
 
     def list_left(self) -> list[float]:
-        """List in how many seconds each slot may be done with the task that it runs; 0 for one that
-        runs none, or for longer than is usual.
+        """Return in how many seconds each slot is expected to finish its running task; 0 for a slot
+        that runs none, or whose task takes longer than usual.
         """
         now = time.monotonic()
         left = [0.0] * self.slots
@@ -93,9 +96,9 @@ class PoolFigures:
 
     @property
     def pending_seconds(self) -> float | None:
-        """How long one slot would take for what has not started.
+        """How long one slot would take for the tasks that have not started.
 
-        None while there is a job, be it one that runs, of which no task has ended.
+        None while there is a job, even a running one, of which no task has ended.
         """
         jobs = {batch.job for batch in self._batches.values()}
         means = {job: self._paces.mean_of(job) for job in jobs}
@@ -104,7 +107,7 @@ class PoolFigures:
         return sum(len(one) * (means.get(one.batch.job) or 0.0) for one in self._list_pending())
 
     def is_stuck(self, seconds: float) -> bool:
-        """Tell whether every slot has been in one task for longer than this."""
+        """Return whether every slot has been running the same task for longer than this."""
         now = time.monotonic()
         for slot in self._supervisor.slots:
             found = slot.find_running()
@@ -113,7 +116,9 @@ class PoolFigures:
         return len(self._supervisor.slots) == self.slots
 
     def read_usage(self) -> dict[int, Usage]:
-        """What each slot takes, by its process number; pages that slots share count for each."""
+        """Return the resource usage of each slot, by process number. Pages that slots share count
+        for each.
+        """
         found: dict[int, Usage] = {}
         for slot in self._supervisor.slots:
             found[slot.pid] = usage = read_usage(slot.pid)
@@ -121,11 +126,11 @@ class PoolFigures:
         return found
 
     def list_progress(self) -> list[Progress]:
-        """List how far the running tasks say they are, those that do."""
+        """Return the progress of the running tasks that report it."""
         return [slot.progress for slot in self._supervisor.slots if slot.progress]
 
     def list_running(self, most: int) -> list[RunningTask]:
-        """List the tasks that run, or so many of those that run longest."""
+        """Return the running tasks, or this many of those that have been running longest."""
         now = time.monotonic()
         found: list[RunningTask] = []
         for slot in self._supervisor.slots:

@@ -1,7 +1,7 @@
-"""Which slots have overrun a time limit, and when one may do so next.
+"""Which slots have exceeded a time limit, and when one may do so next.
 
-Nothing ticks: the next moment at which any limit can be over is computed, anew after each piece
-that is sent, as if what has not started did so now.
+There is no timer: the next moment at which any limit can expire is computed, again after each piece
+that is sent, as if tasks that have not started started now.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from headrace_worker.pool.slot_process import KillReason, SlotProcess
 #: How long a slot may take until it is ready, in seconds.
 START_SECONDS = 60.0
 
-#: How long a service may take to prepare a job, in seconds, where the tasks' limit is shorter: what
-#: it imports is no fault of the first task.
+#: How long a service may take to prepare a job, in seconds, if the time limit of tasks is shorter:
+#: what it imports should not count for the first task.
 PREPARE_SECONDS = 60.0
 
-#: How long a slot that has closed its socket, or has said that it exits, may live on, in seconds.
+#: How long a slot may live after it has closed its socket, or has said that it exits, in seconds.
 MUTE_SECONDS = 2.0
 
-#: How long a slot that was sent tasks may do nothing at all, in seconds; it is frozen, or stuck
-#: outside of any task. Its tasks have not started, so others run them.
+#: How long a slot that was sent tasks may do nothing at all, in seconds. It is then frozen, or
+#: stuck outside of any task. Its tasks have not started, so others run them.
 INACTIVE_SECONDS = 10.0
 
-#: How often, in seconds, a slot is looked at that was sent tasks and is in none.
+#: How often, in seconds, a slot is checked that was sent tasks but runs none.
 INACTIVE_LOOK_SECONDS = 0.5
 
-#: The shortest pause, in seconds, between looks at what has not started yet.
+#: The shortest pause, in seconds, between checks of tasks that have not started yet.
 SHORTEST_LOOK_SECONDS = 0.01
 
-#: The longest wait in seconds: the system's own calls refuse one that is much longer.
+#: The longest wait in seconds: system calls refuse much longer ones.
 LONGEST_WAIT_SECONDS = 86_400.0
 
 
@@ -41,8 +41,8 @@ def enforce_limits(
 ) -> tuple[float, list[SlotProcess]]:
     """Kill the slots that are over a limit.
 
-    Returns the moment (monotonic seconds) to look again, and the slots whose running task holds up
-    tasks behind it.
+    Returns when to check again (monotonic seconds), and the slots whose running task delays tasks
+    behind it.
     """
     due = inf
     stuck: list[SlotProcess] = []
@@ -50,7 +50,7 @@ def enforce_limits(
         if slot.kill_reason is not None:
             continue
         if slot.ended_seconds is not None:
-            # A task that still runs has closed the socket: it is charged.
+            # If a task still runs, it has closed the socket, and it is charged.
             found = slot.find_running()
             number = found[2].number if found else 0
             over = slot.ended_seconds + MUTE_SECONDS
@@ -88,9 +88,9 @@ def _enforce(
 def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
     found = slot.find_running()
     piece, running = (found[0], found[2]) if found else (None, None)
-    # What has not started yet cannot be over its limit before it would be if it started now. That
-    # goes for a task, too, whose service still prepares its job. The tasks behind the running one
-    # in its own piece start after it, and have the same limit.
+    # A task that has not started yet cannot exceed its limit before it would if it started now.
+    # This also applies to a task whose service is still preparing its job. The tasks behind the
+    # running one in its own piece start after it, and have the same limit.
     soonest = min(
         (
             other.batch.timeout_seconds or inf
@@ -113,8 +113,8 @@ def _enforce_activity(slot: SlotProcess, now_seconds: float) -> float:
     if slot.kill_reason is not None or slot.find_running() is not None:
         slot.idle_mark = None
         return inf
-    # Only what was looked at again and again counts: a pool that was itself stopped for a while
-    # has not read yet what its slots have sent.
+    # Only a slot that was checked again and again is killed: if the pool itself was stopped for a
+    # while, it has not yet read what its slots have sent.
     mark = slot.mark_activity()
     if mark != slot.idle_mark or now_seconds - slot.idle_seen_seconds > 2 * INACTIVE_LOOK_SECONDS:
         slot.idle_mark, slot.idle_since_seconds = mark, now_seconds

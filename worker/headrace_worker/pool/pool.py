@@ -2,15 +2,15 @@
 
     submit ─► Backlog ──_feed──► SlotProcess ═══ socket ═══► slot
                 ▲                │ dead, or over a limit    │
-                └── what had ────┤                          │
-                  not started    ▼                          ▼
+                └── tasks that ──┤                          │
+                  did not start  ▼                          ▼
     take_events ◄─ Failed ◄── Deaths        Done, Failed ◄── its messages
 
-There is no thread. An event loop calls the pool when slots have said something or have ended, and
-everything else happens inside ``take_events`` (and briefly in the other calls). Whoever runs the
-loop takes events when ``on_news`` is called, and at ``due_seconds``, the next moment at which a
-time limit may be over. No lock is shared with a slot, so a slot can die at any moment without harm
-to another.
+There is no thread. An event loop calls the pool when slots have sent something or have ended, and
+everything else happens inside ``take_events`` (and briefly in the other calls). The code that runs
+the loop takes events when ``on_news`` is called, and at ``due_seconds``, the next moment at which a
+time limit may expire. No lock is shared with a slot, so a slot can die at any moment without
+affecting others.
 """
 
 from __future__ import annotations
@@ -52,20 +52,21 @@ from headrace_worker.pool.tally import Tally
 from headrace_worker.pool.tenancy import Tenancy
 from headrace_worker.slot.slot import SlotSettings
 
-#: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
+#: The time, in seconds, after which a slot and its pool certainly see what the other wrote to the
+#: cell.
 SETTLE_SECONDS = 0.001
 
-#: How long, in seconds, a cancelled task has to end in, if it asks whether it is cancelled.
+#: How long, in seconds, a cancelled task has to end, if it asks whether it is cancelled.
 CANCEL_GRACE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
 
 class Pool(PoolFigures):
-    """Runs tasks in ``slots`` child processes. Not thread safe.
+    """Runs tasks in ``slots`` child processes. Not thread-safe.
 
-    ``launcher`` starts them, and is closed with the pool; it knows what of ``settings`` depends on
-    how they are started. Raises UsageError for fork in a process that has threads.
+    ``launcher`` starts them, and is closed with the pool; those ``settings`` that depend on how
+    slots are started are taken from it. Raises UsageError for fork in a process that has threads.
     """
 
     def __init__(self, slots: int, launcher: Launcher, settings: SlotSettings) -> None:
@@ -80,10 +81,11 @@ class Pool(PoolFigures):
         self._events: list[Event] = []
         self._lines: list[TaskLine] = []
         self._deaths = Deaths(settings.loader, OomWatch())
-        #: What to tell of it in numbers.
+        #: The counters for metrics.
         self.tally = Tally()
         self._tenancy = Tenancy()
-        #: The monotonic moment by which to take events, whatever slots say; infinite for never.
+        #: When events have to be taken at the latest (monotonic), whatever slots send; infinite for
+        #: never.
         self.due_seconds = 0.0
         self._dead: list[SlotProcess] = []
         self._on_news: Callable[[], object] = lambda: None
@@ -95,7 +97,7 @@ class Pool(PoolFigures):
             raise
 
     def submit(self, batch: Batch) -> None:
-        """Take a batch; each of its tasks comes back once as an event, unless it is cancelled."""
+        """Accept a batch. Each of its tasks comes back once as an event, unless it is cancelled."""
         self._check_open()
         if batch.key in self._batches:
             raise ValueError(f"batch {batch.key} is already held by the pool")
@@ -107,40 +109,42 @@ class Pool(PoolFigures):
         self._on_news()
 
     def attach(self, loop: AbstractEventLoop, on_news: Callable[[], object]) -> None:
-        """Have an event loop watch the slots; ``on_news`` tells that there are events to take.
+        """Let an event loop watch the slots, and call ``on_news`` when there may be events to take.
 
-        It is called from the loop, whenever slots have said something, and maybe in vain.
+        It is called from the loop whenever slots have sent something, which need not be an event.
         """
         self._check_open()
         self._supervisor.watch_with(loop)
         self._on_news = on_news
 
     def detach(self) -> None:
-        """Have no event loop watch the slots any more."""
+        """Stop watching the slots with an event loop."""
         self._supervisor.watch_with(None)
         self._on_news = lambda: None
 
     def take_events(self) -> list[Event]:
-        """Take what has come, without waiting, and have slots go on.
+        """Take the events that have arrived, without waiting, and keep the slots busy.
 
-        Raises SlotStartError when slots die one after the other before they are ready.
+        Raises SlotStartError if slots die one after the other before they are ready.
         """
         self._check_open()
         dead, self._dead = self._dead, []
         for slot in dead:
             self._reap(slot)
-        # Slots go on while the caller looks at the events.
+        # Slots go on while the caller handles the events.
         self.due_seconds = self._keep_going()
         events, self._events = self._events, []
         return events
 
     def take_lines(self) -> list[TaskLine]:
-        """Take what tasks have said; it is there before the events of their outcomes."""
+        """Take the lines that tasks have printed or logged. They are here before the events of
+        their outcomes.
+        """
         lines, self._lines = self._lines, []
         return lines
 
     def cancel(self, job: str) -> None:
-        """Forget a job: nothing comes back of it any more but what it logs.
+        """Forget a job: it has no further events, except for lines that it logs.
 
         Slots that run it are killed, after CANCEL_GRACE_SECONDS if their task asks whether it is
         cancelled.
@@ -158,7 +162,7 @@ class Pool(PoolFigures):
         self._feed()
 
     def cancel_task(self, job: str, index: int) -> None:
-        """Stop one task: its slot is killed if it runs; if it has not started it is returned."""
+        """Stop one task. If it runs, its slot is killed; if it has not started, it is returned."""
         self._check_open()
         for slot in self._recall_job(job):
             found = slot.find_running()
@@ -176,7 +180,7 @@ class Pool(PoolFigures):
         self._feed()
 
     def hand_back(self) -> list[ReturnedSpan]:
-        """Give back every task that has not started; what has started goes on."""
+        """Hand back every task that has not started. Running tasks are not affected."""
         self._check_open()
         self._recall(self._supervisor.slots)
         return return_spans(self._backlog.take_all(), self._count_off)
@@ -188,11 +192,12 @@ class Pool(PoolFigures):
         call_off: bool = False,
         grace_seconds: float = CANCEL_GRACE_SECONDS,
     ) -> list[ReturnedSpan]:
-        """End all slots, at once or when their running task is over; returns what is left.
+        """End all slots, at once or when their running task ends, and return the remaining tasks.
 
-        Nothing new is started, idle slots exit, and those that are left after the grace are killed.
-        ``call_off``: only tasks that ask whether they are cancelled have the grace to end in. A
-        result that was not taken before is lost, so its task is among those given back.
+        Nothing new is started, idle slots exit, and slots that remain after the grace period are
+        killed. If ``call_off``, only tasks that ask whether they are cancelled have that period in
+        which to end. A result that was not taken before is lost, so its task is among those
+        returned.
         """
         unfinished = self._backlog.take_all()
         slots = self._supervisor.close(kill=kill, grace_seconds=grace_seconds, call_off=call_off)
@@ -214,10 +219,10 @@ class Pool(PoolFigures):
             raise ValueError("the pool is closed")
 
     def _keep_going(self) -> float:
-        """Start, kill and feed slots as is due now; returns the moment when that is due next."""
+        """Start, kill and feed slots as needed now, and return when this is needed next."""
         self._supervisor.start_missing(time.monotonic())
         while True:
-            # Limits after feeding: what is sent now has limits of its own.
+            # Limits are checked after feeding, because tasks that are sent now have limits, too.
             self._feed()
             due, stuck = enforce_limits(self._supervisor.slots, time.monotonic())
             if not stuck:
@@ -226,10 +231,11 @@ class Pool(PoolFigures):
             self._recall(stuck)
 
     def _feed(self) -> None:
-        self.due_seconds = 0.0  # what is fed may have a limit of its own
+        self.due_seconds = 0.0  # tasks that are sent now may have a limit
         now = time.monotonic()
         waiting_slots = [slot for slot in self._supervisor.slots if slot.can_take_more(now)]
-        # One piece a round for each, the idle ones first: none has two while another has none.
+        # Each slot gets one piece in each round, idle slots first, so that no slot has two pieces
+        # while another has none.
         while waiting_slots and self._backlog.head is not None:
             waiting_slots.sort(key=SlotProcess.count_tasks)
             waiting_slots = [slot for slot in waiting_slots if self._feed_one(slot)]
@@ -260,7 +266,7 @@ class Pool(PoolFigures):
         try:
             for message in slot.end.pull(to_the_end=to_the_end):
                 self._hear(slot, message)
-        except Exception as error:  # noqa: BLE001 - a task has written to its slot's socket: whatever that was
+        except Exception as error:  # noqa: BLE001 - a task has written to its slot's socket
             _log.warning("what a slot sent cannot be read: %r", error)
             found = slot.find_running()
             slot.end.ended = True
@@ -277,7 +283,8 @@ class Pool(PoolFigures):
             case Progress():
                 slot.progress = message
             case PieceStopped():
-                # Mostly of what has been taken back already; else it had just looked started.
+                # Most of these have been taken back already; the others had just appeared to have
+                # started.
                 self._backlog.put_back(slot.take_stopped(message.piece, message.index))
             case Loaded():
                 self._deaths.trust(message.service)
@@ -292,7 +299,7 @@ class Pool(PoolFigures):
         indices, busy_seconds = message.indices, message.busy_seconds
         batch = slot.settle(message.piece, indices.start, indices.stop)
         if batch is None:
-            return  # taken back in the meantime: another slot will tell
+            return  # taken back in the meantime: another slot will report them
         said = slot.progress
         if said and said.job == batch.job and said.index in indices:
             slot.progress = None
@@ -309,13 +316,13 @@ class Pool(PoolFigures):
         self._settle(batch, make_event(batch, message), len(indices))
 
     def _settle(self, batch: Batch, event: DoneSpan | TaskFailure, tasks: int) -> None:
-        """Note that tasks have their outcome."""
+        """Record that tasks have their outcome."""
         self._paces.observe(event.job, tasks, event.busy_seconds)
         self._events.append(event)
         self._count_off(batch, tasks)
 
     def _reap(self, slot: SlotProcess) -> None:
-        # Everything that it had sent comes first: what has its outcome is not charged.
+        # Everything that it had sent is read first, so that no task is charged that has an outcome.
         self._read(slot, to_the_end=True)
         self._lines += slot.cell.last_words.read()
         charged = self._deaths.find_charged(slot)
@@ -339,13 +346,14 @@ class Pool(PoolFigures):
             return
         for slot in slots:
             slot.revoke()
-        # A slot writes that it starts a task, then looks whether it still may; here it is the other
-        # way round. After this pause at least one of the two has seen the other's word.
+        # A slot writes that it starts a task, and then checks whether it still may; the pool does
+        # this in the opposite order. After this pause at least one of the two has seen what the
+        # other wrote.
         time.sleep(SETTLE_SECONDS)
         self._backlog.put_back([span for slot in slots for span in slot.take_unstarted()])
 
     def _recall_job(self, job: str) -> list[SlotProcess]:
-        """``_recall`` what slots have of a job and other jobs; returns these slots."""
+        """Call ``_recall`` for the slots that have tasks of a job, and return these slots."""
         slots = [
             slot
             for slot in self._supervisor.slots

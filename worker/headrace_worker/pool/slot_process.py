@@ -1,4 +1,4 @@
-"""One slot as the pool sees it: its process, its socket, its cell, and what it holds."""
+"""One slot as the pool sees it: its process, its socket, its cell, and the tasks that it holds."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
 from headrace_worker.slot.slot import SlotSettings, run_slot
 
-#: How long, in seconds, the exit status of a process that is dead may take to come, before the fork
-#: server is taken for frozen.
+#: How long, in seconds, the exit status of a dead process may take to arrive, before the fork
+#: server is assumed to be frozen.
 STATUS_SECONDS = 5.0
 
 #: Why the pool itself kills a slot.
@@ -35,9 +35,9 @@ KillReason = Literal["timeout", "cancel", "start", "mute", "garbled"]
 
 
 class Piece(Span):
-    """Tasks that were sent to the slot, of which [start, stop) have no outcome yet.
+    """Tasks that were sent to the slot; [start, stop) of them have no outcome yet.
 
-    ``shift`` turns an index into the number by which the cell knows the task.
+    ``shift`` converts an index into the task's number in the cell.
     """
 
     shift: int
@@ -45,9 +45,9 @@ class Piece(Span):
 
 
 class SlotProcess:
-    """A slot's process, started by the constructor. Not thread safe.
+    """The process of a slot, started by the constructor. Not thread-safe.
 
-    Raises OSError where the system refuses the process, or anything that it needs.
+    Raises OSError if the system refuses the process, or anything that it needs.
     """
 
     def __init__(self, launcher: Launcher, settings: SlotSettings, name: str) -> None:
@@ -64,7 +64,7 @@ class SlotProcess:
         self.ended_seconds: float | None = None
         self.dead = False
         self.cpu_seconds = 0.0
-        #: Its resident memory, when the pool last looked.
+        #: Its resident memory, when the pool last measured it.
         self.rss_bytes = 0
         self.killed_cpu_seconds = 0.0
         self.cut_off = False
@@ -73,7 +73,7 @@ class SlotProcess:
         self.idle_mark: tuple[int, ...] | None = None
         self.idle_since_seconds = 0.0
         self.idle_seen_seconds = 0.0
-        #: The latest word of the task that runs.
+        #: The latest progress of the running task.
         self.progress: Progress | None = None
         self.pieces: OrderedDict[int, Piece] = OrderedDict()
         self._generation = 0
@@ -109,12 +109,12 @@ class SlotProcess:
 
     @property
     def exit_fd(self) -> int:
-        """A descriptor that is readable when the process has ended."""
+        """A descriptor that becomes readable when the process has ended."""
         assert self.exit, "it has been started"
         return self.exit.fileno()
 
     def send(self, span: Span) -> None:
-        """Send tasks to the slot; never blocks (what it does not read yet is kept)."""
+        """Send tasks to the slot. Never blocks: what the slot does not read yet is kept."""
         batch = span.batch
         if batch.tenant and not self.tenant:
             self.tenant, self.tenant_seconds = batch.tenant, time.monotonic()
@@ -155,9 +155,9 @@ class SlotProcess:
         self.end.post(message, max(sizes, default=0), files)
 
     def settle(self, number: int, start: int, stop: int) -> Batch | None:
-        """Note the outcomes of the tasks [start, stop) of a piece; returns whose they are.
+        """Record the outcomes of the tasks [start, stop) of a piece, and return their batch.
 
-        None where they are no longer this slot's to tell: they were taken back in the meantime.
+        Returns None if the tasks are not this slot's any more because they were taken back.
         """
         piece = self.pieces.get(number)
         if piece is None or start != piece.start or stop > piece.stop:
@@ -167,7 +167,7 @@ class SlotProcess:
         return piece.batch
 
     def take_stopped(self, number: int, index: int) -> list[Span]:
-        """Take what the slot did not start of a piece, from ``index`` on."""
+        """Take the tasks of a piece that the slot did not start, from ``index`` on."""
         piece = self.pieces.get(number)
         if piece is None or not piece.start <= index < piece.stop:
             return []
@@ -175,12 +175,14 @@ class SlotProcess:
 
     @property
     def is_going(self) -> bool:
-        """Whether the slot runs nothing more than it does now."""
+        """Whether the slot will run nothing more than it does now."""
         going = self.retired or self.leaving or self.kill_reason
         return bool(going) or self.ended_seconds is not None
 
     def can_take_more(self, now_seconds: float) -> bool:
-        """Whether the slot may be sent anything: it is well, reads, and is not in a long task."""
+        """Return whether the slot may be sent tasks: it is healthy, reads, and is not in a long
+        task.
+        """
         if not self.ready or self.is_going:
             return False
         if not self.pieces:
@@ -196,11 +198,11 @@ class SlotProcess:
         return now_seconds - running.since_seconds < PIECE_SECONDS
 
     def count_tasks(self) -> int:
-        """Count the tasks without an outcome."""
+        """Return the number of tasks without an outcome."""
         return sum(map(len, self.pieces.values()))
 
     def weigh(self, mean_of: Callable[[str], float | None]) -> Load:
-        """Estimate what the slot holds."""
+        """Estimate the work that the slot holds."""
         pieces = self.pieces.values()
         return Load(
             self.count_tasks(),
@@ -209,7 +211,9 @@ class SlotProcess:
         )
 
     def find_running(self) -> tuple[Piece, int, Running] | None:
-        """Find the task that runs: its piece, its index, and since when. None between tasks."""
+        """Return the running task: its piece, its index, and since when it runs. None between
+        tasks.
+        """
         running = self.cell.read_running()
         if running is not None:
             for piece in self.pieces.values():
@@ -219,25 +223,25 @@ class SlotProcess:
         return None
 
     def mark_activity(self) -> tuple[int, ...]:
-        """Say where the slot is: it does something as long as this changes."""
+        """Return what the slot is doing, in numbers that change as long as it does something."""
         return self._piece, self.cell.started, self.end.bytes_in, measure(self.end.outgoing)
 
     def dismiss(self, why: str) -> None:
-        """Have the slot exit as soon as it holds nothing; until then it is sent nothing."""
+        """Make the slot exit as soon as it holds no tasks; until then it is sent none."""
         self.leaving = why
 
     def send_off(self) -> None:
-        """Tell a slot that was dismissed to exit, if it holds nothing any more."""
+        """Tell a slot that was dismissed to exit, if it holds no more tasks."""
         if self.leaving and not (self.pieces or self.retired) and self.ended_seconds is None:
             self.end.post(Retire(self.leaving))
             self.note_retired(self.leaving)
 
     def note_retired(self, why: str) -> None:
-        """Note that the slot has said why it exits."""
+        """Record why the slot has said that it exits."""
         self.retired, self.retired_seconds = why, time.monotonic()
 
     def list_unstarted(self) -> Iterator[Span]:
-        """List what the slot had not started a moment ago."""
+        """Iterate over what the slot had not started a moment ago."""
         started = self.cell.started
         for piece in self.pieces.values():
             first = max(piece.start, started - piece.shift + 1)
@@ -249,7 +253,9 @@ class SlotProcess:
         self._generation = self.cell.revoke()
 
     def take_unstarted(self) -> list[Span]:
-        """Take what was revoked and has not started; what has stays with the slot."""
+        """Take the revoked tasks that have not started. Those that have started stay with the
+        slot.
+        """
         started = self.cell.started
         taken: list[Span] = []
         for number, piece in list(self.pieces.items()):
@@ -271,21 +277,23 @@ class SlotProcess:
             del self.pieces[number]
 
     def take_all(self) -> list[Span]:
-        """Take everything without an outcome; for a slot that is dead."""
+        """Take all tasks without an outcome. This is for a dead slot."""
         taken = [Span(piece.batch, piece.start, piece.stop) for piece in self.pieces.values()]
         self.pieces.clear()
         return taken
 
     def kill_for(self, kill_reason: KillReason, number: int = 0) -> None:
-        """Kill the slot, once, and note why: its end comes as an event like any other's."""
+        """Kill the slot, once, and record why. Its end is reported like that of any other slot."""
         if self.kill_reason is None:
             self.kill_reason, self.killed_number = kill_reason, number
-            # What it used since it last reported; afterwards nobody can tell.
+            # This is what it used since its last report; nobody can tell later.
             self.killed_cpu_seconds = max(0.0, read_cpu_seconds(self.pid) - self.cpu_seconds)
             self.kill()
 
     def call_off(self, number: int, grace_end_seconds: float) -> None:
-        """End the task of this number: it has until then if it asks, else the slot is killed."""
+        """Cancel the task of this number. It has until then if it asks, otherwise the slot is
+        killed.
+        """
         if not self.cell.ask_to_end(number):
             self.kill_for("cancel", number)
         elif self.grace_number != number:
@@ -296,10 +304,10 @@ class SlotProcess:
         self.exit.kill()
 
     def reap(self) -> int | None:
-        """Free what a dead slot leaves; returns its exit status, negative for a signal.
+        """Free the resources of a dead slot, and return its exit status, negative for a signal.
 
-        None where it is not known, because the fork server that would know has gone, and the kernel
-        does not tell this process.
+        Returns None if the status is not known, because the fork server that would know it has
+        ended, and the kernel does not tell this process.
         """
         join = self.exit.join if self.exit else self._process.join
         join(STATUS_SECONDS)
@@ -319,9 +327,9 @@ class SlotProcess:
 
 
 def _open_files(batch: Batch) -> list[int]:
-    """Open the files in which parameters are, for a slot; none where one cannot be opened.
+    """Open the files that contain parameters, for a slot. Return none if one cannot be opened.
 
-    The slot then opens it by its path, or fails to, and says so.
+    The slot then opens it by its path, or fails to, and reports the error.
     """
     if not CARRIES_FILES:
         return []

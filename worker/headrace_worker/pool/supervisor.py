@@ -1,4 +1,4 @@
-"""The slots of a pool: keeping so many of them alive, and watching all of them."""
+"""The slots of a pool: keeps the required number of them alive, and watches them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from headrace_worker.launch.launcher import Launcher
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.slot.slot import SlotSettings
 
-#: How many slots, beyond as many as the pool has, may die in a row before they are ready, and the
-#: first pause after such a death, in seconds; it doubles each time up to the longest.
+#: How many slots, in addition to the size of the pool, may die in a row before they are ready, and
+#: the pause after the first such death, in seconds. The pause doubles each time, up to the longest.
 START_FAILURES = 8
 START_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
@@ -32,10 +32,10 @@ class SlotStartError(HeadraceError):
 
 @dataclass
 class Supervisor:
-    """Starts, replaces and ends slots. Not thread safe.
+    """Starts, replaces and ends slots. Not thread-safe.
 
-    ``on_readable`` is called with a slot that has sent something or closed its end, ``on_dead``
-    with one whose process has ended; both by the event loop that watches.
+    ``on_readable`` is called with a slot that has sent something or closed its end, and ``on_dead``
+    with a slot whose process has ended; both are called by the event loop that watches.
     """
 
     size: int
@@ -53,13 +53,13 @@ class Supervisor:
 
     @property
     def next_start_seconds(self) -> float | None:
-        """When the next slot may be started; None where none is missing."""
+        """When the next slot may be started; None if none is missing."""
         return self._pause_end_seconds if len(self.slots) < self.size else None
 
     def start_missing(self, now_seconds: float) -> None:
         """Start the slots that are missing, unless slots have just failed to start.
 
-        Raises SlotStartError when too many in a row failed.
+        Raises SlotStartError if too many in a row failed.
         """
         while len(self.slots) < self.size and now_seconds >= self._pause_end_seconds:
             self._started += 1
@@ -72,7 +72,7 @@ class Supervisor:
             self._watch(slot)
 
     def watch_with(self, loop: AbstractEventLoop | None) -> None:
-        """Be called back by this event loop from now on, or by none."""
+        """Let this event loop watch the slots from now on; None for no loop."""
         for slot in self.slots:
             self._unwatch(slot.end.fileno(), slot.exit_fd)
         self._loop = loop
@@ -80,7 +80,7 @@ class Supervisor:
             self._watch(slot)
 
     def note_ready(self, slot: SlotProcess, missing: list[str]) -> None:
-        """Note that a slot may be sent tasks, and had to do without these modules."""
+        """Note that a slot may be sent tasks, and that these modules were not preloaded."""
         slot.ready = True
         self._failures = 0
         if missing and not self._warned:
@@ -91,7 +91,7 @@ class Supervisor:
             )
 
     def push(self, slot: SlotProcess) -> None:
-        """Send what the slot takes now, and the rest as soon as it reads."""
+        """Send as much as the slot accepts now, and the rest as soon as it reads."""
         slot.end.push()
         if self._loop and slot.end.is_backed_up and slot.ended_seconds is None:
             self._loop.add_writer(slot.end.fileno(), self._push_rest, slot)
@@ -103,12 +103,14 @@ class Supervisor:
             self._unwatch(slot.end.fileno())
 
     def note_dead(self, slot: SlotProcess) -> None:
-        """Stop watching for the end of a slot, which has come."""
+        """Stop watching for the end of a slot, which has ended."""
         slot.dead = True
         self._unwatch(slot.exit_fd)
 
     def reap(self, slot: SlotProcess) -> int | None:
-        """Free what a dead slot leaves; returns its exit status as ``SlotProcess.reap`` does."""
+        """Free the resources of a dead slot, and return its exit status as ``SlotProcess.reap``
+        does.
+        """
         self.note_ended(slot)
         self.slots.remove(slot)
         status = slot.reap()
@@ -119,10 +121,10 @@ class Supervisor:
     def close(
         self, *, kill: bool, grace_seconds: float, call_off: bool = False
     ) -> list[SlotProcess]:
-        """End all slots, at once or when their running task is over, and free everything.
+        """End all slots, at once or when their running task ends, and free all resources.
 
-        ``call_off``: tell running tasks to end; the slots of those that never ask are killed.
-        Returns the slots that there were, with what they still held.
+        If ``call_off``, running tasks are told to end; slots whose tasks never ask are killed.
+        Returns the slots that existed, with the tasks that they still held.
         """
         if self.closed:
             return []
@@ -136,7 +138,7 @@ class Supervisor:
                 slot.kill()
         end = time.monotonic() + grace_seconds
         for slot in self.slots:
-            watched: Any = slot.exit  # all that has a fileno() will do
+            watched: Any = slot.exit  # anything with a fileno() can be watched
             wait([watched], max(0.0, end - time.monotonic()))
         for slot in self.slots:
             slot.kill()

@@ -1,4 +1,4 @@
-"""What a worker's counters have grown by since its last report."""
+"""The growth of a worker's counters since its last report."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Labels = tuple[str, ...]
 class Tally:
     """Growth by service and operation, and how many slots ended, by reason.
 
-    A slot ends with a failure's reason; with ``tasks`` or ``memory`` if it was recycled, ``tenant``
-    if it made room for another tenant's, ``code`` if its modules had changed on the disk,
-    ``cancel`` if it was killed with its job; and else with ``crash``.
+    The reason for the end of a slot is that of a failure, or ``tasks`` or ``memory`` if it was
+    recycled, ``tenant`` if it made room for another tenant, ``code`` if its modules had changed on
+    disk, ``cancel`` if it was killed with its job, and otherwise ``crash``.
     """
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Tally:
         self._cpu_seconds[labels] += done.cpu_seconds
 
     def add_failed(self, batch: Batch, cpu_seconds: float) -> None:
-        """Count what a task used that failed."""
+        """Count what a failed task used."""
         self._cpu_seconds[_label(batch)] += cpu_seconds
 
     def drain(self) -> list[Sample]:
-        """Take the growth, as samples; it begins at nothing again."""
+        """Return the growth as samples, and reset it to zero."""
         samples = [
             Sample(TASK_SECONDS.name, labels, self._busy_seconds[labels], tuple(counts))
             for labels, counts in self._durations.items()

@@ -1,10 +1,10 @@
-"""Whom a slot works for: no slot ever works for two tenants.
+"""Which tenant a slot works for: no slot ever works for two tenants.
 
-A job names its tenant where it leaves something behind in the slot's process that other jobs must
-not see, such as variables that an initializer has set. A slot is vacant until it is sent a task of
-a tenant; from then on it is sent nothing else. Where tasks wait that no slot may run, a slot is
-vacated: it exits, and a fresh one takes its place. That costs the start of a process and whatever
-the initializer does, so slots whose tenants have no work go first, and others only after a while.
+A job names its tenant if it leaves something behind in the slot's process that other jobs must not
+see, such as variables that an initializer has set. A slot is vacant until it is sent a task of a
+tenant; from then on it is sent no other tasks. If tasks wait that no slot may run, a slot is
+vacated: it exits, and a new one replaces it. This costs the start of a process and the time of the
+initializer, so slots whose tenants have no work are vacated first, and others only after a while.
 """
 
 from __future__ import annotations
@@ -17,35 +17,37 @@ from headrace_worker.link.runners import KeptJobs
 from headrace_worker.pool.backlog import Backlog, Span
 from headrace_worker.pool.slot_process import SlotProcess
 
-#: Nobody: tasks that leave nothing behind, and slots that have run no others.
+#: No tenant: for tasks that leave nothing behind, and slots that have run no others.
 NOBODY = ""
 
 #: How long, in seconds, tasks wait at least before a slot is taken from a tenant that has work.
 HOLD_SECONDS = 1.0
 
-#: How many times as long as a tenant's first task took to begin it holds a slot at least.
+#: A tenant keeps a slot at least for so many times as long as its first task took to begin.
 HOLD_SHARE = 5.0
 
-#: How long, in seconds, a slot without work is kept for its tenant while others have too much.
+#: How long, in seconds, a slot without work is kept for its tenant while other tasks wait.
 SPARE_SECONDS = 0.2
 
-#: Tenants of which it is remembered how long their first tasks took to begin.
+#: The number of tenants for which it is remembered how long their first tasks took to begin.
 KEPT_TENANTS = 64
 
 
 class Tenancy:
-    """Decides what a slot may be sent, and which slots are to be vacated. Not thread safe."""
+    """Decides what a slot may be sent, and which slots are to be vacated. Not thread-safe."""
 
     def __init__(self) -> None:
         self._waiting_since: dict[str, float] = {}
         self._idle_since: dict[SlotProcess, float] = {}
         self._setup_seconds: KeptJobs[float] = KeptJobs(KEPT_TENANTS)
         self._used = False
-        #: When to look again, in monotonic seconds.
+        #: When to check again, in monotonic seconds.
         self.due_seconds = inf
 
     def note_work(self, tenant: str) -> None:
-        """Note that tasks of a tenant have come; until then there is nothing to decide."""
+        """Note that tasks of a tenant have arrived. Before the first, there is nothing to
+        decide.
+        """
         self._used = self._used or tenant != NOBODY
 
     def note_setup(self, tenant: str, seconds: float) -> None:
@@ -55,12 +57,13 @@ class Tenancy:
     def choose(
         self, backlog: Backlog, slot: SlotProcess, slots: Sequence[SlotProcess]
     ) -> Span | None:
-        """Choose the first tasks that a slot may be sent; None where there are none."""
+        """Choose the first tasks that a slot may be sent; None if there are none."""
         if not self._used:
             return backlog.head
         if slot.tenant != NOBODY:
             return next((one for one in backlog if one.batch.tenant == slot.tenant), None)
-        # A vacant slot is for those who have none, and of these for who has waited longest.
+        # A vacant slot is for tenants that have none, and among these for the one that has waited
+        # longest.
         served = {one.tenant for one in slots if one is not slot and not one.is_going}
         unserved = [one for one in backlog if one.batch.tenant not in served]
         return min(unserved, key=self._read_waiting_since, default=backlog.head)
@@ -68,13 +71,13 @@ class Tenancy:
     def vacate(
         self, backlog: Backlog, slots: Sequence[SlotProcess], now_seconds: float
     ) -> list[SlotProcess]:
-        """Choose slots that are to exit once their running task is over."""
+        """Choose slots that are to exit after their running task."""
         self.due_seconds = inf
         if not self._used:
             return []
         waiting = dict.fromkeys(span.batch.tenant for span in backlog)
         working = [slot for slot in slots if not slot.is_going]
-        # Slots that are missing are about to come: the supervisor replaces those that have ended.
+        # Missing slots will be there soon: the supervisor replaces those that have ended.
         vacant = len(slots) - len(working) + sum(slot.tenant == NOBODY for slot in working)
         served = {slot.tenant for slot in working}
         unserved = [tenant for tenant in waiting if tenant not in served]

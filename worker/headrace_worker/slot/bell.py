@@ -1,4 +1,4 @@
-"""Waking a thread that waits for descriptors: by an eventfd, or by two sockets."""
+"""Wakes a thread that waits for descriptors, with an eventfd or with two sockets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _make_eventfd: Any = None if PORTABLE else getattr(os, "eventfd", None)
 #: What is added to the counter of an eventfd: 8 bytes in the machine's order (eventfd(2)).
 _ONE = (1).to_bytes(8, sys.byteorder)
 
-#: Rings that are taken in at a time.
+#: The maximum number of rings that are read at a time.
 _RINGS = 4096
 
 
 class Bell:
-    """Readable once it was rung, until it is silenced. Methods raise OSError where it is closed."""
+    """Readable after it was rung, until it is silenced. Methods raise OSError if it is closed."""
 
     def __init__(self) -> None:
         self._far, self._near = socket.socketpair()
@@ -40,7 +40,7 @@ class Bell:
 
 
 class EventBell(Bell):
-    """The same with one descriptor in place of two, as Linux has it."""
+    """The same with one descriptor instead of two, on Linux."""
 
     def __init__(self) -> None:
         self._number: int = _make_eventfd(0, _flag("EFD_CLOEXEC") | _flag("EFD_NONBLOCK"))
@@ -60,5 +60,5 @@ def _flag(name: str) -> int:
 
 
 def make_bell() -> Bell:
-    """Make a bell by the best means that there are here. Raises OSError."""
+    """Make the best bell that is available here. Raises OSError."""
     return Bell() if _make_eventfd is None else EventBell()

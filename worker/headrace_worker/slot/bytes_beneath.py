@@ -2,8 +2,8 @@
 
     task ─ bytes ─► BytesBeneath ─► _Unclosed ─► the buffer of the original stream
 
-A slot runs one task after the other. One that closes or detaches a standard stream, or has it
-closed by a wrapper of its own that is collected, must leave it to the next task as it was.
+A slot runs one task after the other. A task may close or detach a standard stream, or a wrapper of
+its own may close it when it is collected; the next task must find the stream as it was.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 class BytesBeneath(io.BufferedWriter):
-    """Writes to what the original writes to. ``on_write`` is called when bytes wait for a flush."""
+    """Writes to the file of the original. ``on_write`` is called when bytes wait for a flush."""
 
     def __init__(self, original: io.TextIOWrapper, on_write: Callable[[], object]) -> None:
         super().__init__(_Unclosed(original))
         self._on_write = on_write
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Take bytes in; they are written when there are many, or with the next flush."""
+        """Buffer bytes, which are written when there are many, or with the next flush."""
         count = super().write(data)
         self._on_write()
         return count
 
     def close(self) -> None:
-        """Write what is left, and stay open."""
+        """Write the buffered bytes, and stay open."""
         self.flush()
 
     def detach(self) -> io.RawIOBase:
-        """Write what is left. Returns what is beneath, which stays attached."""
+        """Write the buffered bytes. Returns the raw stream, which stays attached."""
         self.flush()
         return cast("io.RawIOBase", self.raw)
 
@@ -46,7 +46,7 @@ class _Unclosed(io.RawIOBase):
 
     def __init__(self, original: io.TextIOWrapper) -> None:
         super().__init__()
-        # The stream is kept, too: it closes its buffer when it is collected.
+        # The stream is kept as well, because it closes its buffer when it is collected.
         self._original = original
         self._buffer = cast("BinaryIO", original.buffer)
         self.name: object = getattr(original, "name", None)

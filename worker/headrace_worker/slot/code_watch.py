@@ -1,7 +1,7 @@
-"""Notices that a user's module has changed on its disk since a slot has loaded it.
+"""Detects that a user's module has changed on disk since a slot has loaded it.
 
-Such a slot exits before it runs anything more, and a fresh one loads the new code. What is watched
-are modules that the worker's owner allows, and what else comes from the folders named with them.
+Such a slot exits before it runs anything more, and a new slot loads the new code. Only modules that
+the worker's owner allows are watched, and modules in the folders that are named with them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import sys
 
 from headrace_services.permits import EVERYTHING, Permits
 
-#: Seconds between looks, so that short tasks are not held up.
+#: Seconds between two checks, so that short tasks are not delayed.
 LOOK_SECONDS = 0.05
 
 
 class CodeWatch:
-    """Not thread safe. An embedded worker, which runs one program, watches nothing."""
+    """Watches modules. Not thread-safe. An embedded worker, which runs one program, watches
+    nothing.
+    """
 
     def __init__(self, permits: Permits) -> None:
         self._permits = permits
@@ -28,7 +30,7 @@ class CodeWatch:
         self._looked_seconds = 0.0
 
     def note(self) -> None:
-        """Remember what the files of modules are that were loaded since the last call."""
+        """Record the state of the files of modules that were loaded since the last call."""
         if not self._active or len(sys.modules) == self._modules:
             return
         self._modules = len(sys.modules)
@@ -40,7 +42,7 @@ class CodeWatch:
                     self._known[path] = found
 
     def has_changed(self, now_seconds: float) -> bool:
-        """Tell whether one of these files is another one now. One that is gone may come again."""
+        """Return whether one of these files has changed. One that is missing may come back."""
         if not self._known or now_seconds - self._looked_seconds < LOOK_SECONDS:
             return False
         self._looked_seconds = now_seconds

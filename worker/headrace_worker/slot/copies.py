@@ -1,10 +1,11 @@
 """Copies of a slot, which tasks make when they fork.
 
     task ─ os.fork() ─► the slot: goes on
-                    └─► its copy: never speaks for the slot, and ends where it would come back to it
+                    └─► its copy: never speaks for the slot, and ends instead of returning to it
 
-Two processes that read one socket would each take some of what the pool sends, and both would write
-to one cell. So a copy closes the socket as soon as it is made; what it does besides is the task's.
+If two processes read one socket, each would receive a part of what the pool sends, and both would
+write to one cell. So a copy closes the socket as soon as it is made. What else it does is decided
+by the task.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from headrace_worker.link.failure import explain
 
 
 class Original:
-    """Tells the slot's own process from its copies."""
+    """Distinguishes the slot's own process from its copies."""
 
     def __init__(self, end: SlotEnd) -> None:
         self._end = end
@@ -32,7 +33,9 @@ class Original:
 
 
 def end_copy(error: BaseException | None) -> NoReturn:
-    """End a copy that has come back from its task, with an exception or none, as a program ends."""
+    """End a copy that has returned from its task, with or without an exception, as a program
+    ends.
+    """
     status = 0 if error is None else 1
     try:
         if isinstance(error, SystemExit):

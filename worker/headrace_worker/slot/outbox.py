@@ -1,8 +1,8 @@
 """A slot's results on their way to the pool, many small ones in one message.
 
-They leave when enough is gathered, when some time has passed, and when a piece ends. A result does
-not wait for a long task after it: the slot's watch (see ``slot``), which is another thread, sends
-what is overdue.
+They are sent when there are enough of them, when some time has passed, and when a piece ends. A
+result does not wait for a long task after it: the slot's watch (see ``slot``), which is another
+thread, sends results that are overdue.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from headrace_worker.link.failure import Failure
 from headrace_worker.link.messages import PieceStopped, RunPiece, SlotMessage, TaskFailed, TasksDone
 from headrace_worker.slot.task_news import TaskNews
 
-#: Results leave when so many seconds have passed since others left.
+#: Results are sent when so many seconds have passed since others were sent.
 FLUSH_SECONDS = 0.01
 
-#: Results leave when they have so many bytes together.
+#: Results are sent when they have so many bytes in total.
 FLUSH_BYTES = 1 << 16
 
 
 class Outbox:
-    """Gathers the results of one piece after the other. Thread safe.
+    """Collects the results of one piece after the other. Thread-safe.
 
-    ``news`` takes what tasks say besides; ``nudge`` has it sent soon.
+    ``news`` collects what tasks report besides results; ``nudge`` requests that it be sent soon.
     """
 
     def __init__(self, end: SlotEnd, cell: Cell, nudge: Callable[[], None]) -> None:
@@ -60,7 +60,7 @@ class Outbox:
         """Add the value of the piece's next task."""
         with self._lock:
             if self._bytes and self._bytes + len(value) > FLUSH_BYTES:
-                self._flush(now_seconds)  # a large value travels alone
+                self._flush(now_seconds)  # a large value is sent alone
             self._values.append(value)
             self._bytes += len(value)
             self._busy_seconds += seconds
@@ -84,13 +84,13 @@ class Outbox:
                 self._flush(now_seconds)
 
     def stop(self) -> None:
-        """Say that the piece ends before its next task, and send everything."""
+        """Report that the piece ends before its next task, and send everything."""
         with self._lock:
             self._end_run()
             self._send(PieceStopped(self._piece, self._start))
 
     def send(self, message: SlotMessage) -> None:
-        """Send a message at once, after everything that was gathered."""
+        """Send a message at once, after everything that was collected."""
         with self._lock:
             self._end_run()
             self._send(message)
@@ -104,14 +104,14 @@ class Outbox:
             self._flush(time.monotonic())
 
     def flush_overdue(self) -> None:
-        """Send what was gathered, if the task's own thread has not sent for a while."""
+        """Send what was collected, if the task's own thread has not sent anything for a while."""
         with self._lock:
             now = time.monotonic()
             if now - self._flushed_seconds > FLUSH_SECONDS:
                 self._flush(now)
 
     def _flush_at_once(self) -> bool:
-        """Send everything, unless somebody is just sending, who may be this very thread."""
+        """Send everything, unless some thread is already sending, which may be this very thread."""
         if not self._lock.acquire(blocking=False):
             return False
         try:
@@ -155,8 +155,8 @@ class Outbox:
             self._end.send(*news, *messages, largest_bytes=size_bytes)
 
     def _charge_cpu(self) -> None:
-        # Asking the kernel for each task would cost more than a small task does: the CPU time since
-        # the last flush is shared out by duration.
+        # Asking the kernel after each task would cost more than a small task does, so the CPU time
+        # since the last flush is divided among the tasks by their durations.
         timed = [one for one in self._messages if isinstance(one, TasksDone | TaskFailed)]
         if not timed:
             return
@@ -169,7 +169,7 @@ class Outbox:
 
 
 def _read_cpu_seconds() -> float:
-    if LIMITS is None:  # times(2) counts by hundredths of a second
+    if LIMITS is None:  # times(2) has a resolution of a hundredth of a second
         times = os.times()
         return time.process_time() + times.children_user + times.children_system
     children = LIMITS.getrusage(LIMITS.RUSAGE_CHILDREN)

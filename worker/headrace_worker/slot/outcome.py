@@ -1,4 +1,4 @@
-"""What becomes of a task that was run: a value that is one, or its failure in words."""
+"""The outcome of a task that was run: a valid value, or a description of its failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headrace_worker.link.runners import JobRunner
 
 
 def check_value(value: object) -> None:
-    """Raise TypeError or ValueError for what no service may return."""
+    """Raise TypeError or ValueError if a service must not return this value."""
     if type(value) is not bytes:
         raise TypeError(f"the service returned {type(value).__name__} where bytes are due")
     if len(value) > MAX_VALUE_BYTES:
@@ -23,7 +23,7 @@ def check_value(value: object) -> None:
 
 
 def explain_failure(job: JobRunner, error: BaseException) -> Failure:
-    """Describe an exception, with what the service has to tell its client of it. Never raises."""
+    """Describe an exception, with the details that the service has for its client. Never raises."""
     failure = explain(error)
     try:
         detail: Any = job.detail(error)
@@ -35,7 +35,7 @@ def explain_failure(job: JobRunner, error: BaseException) -> Failure:
 
 
 def describe_task(job: JobRunner, index: int, task_input: bytes | None) -> str:
-    """Name a task, as its service does. Never raises."""
+    """Return the service's description of a task. Never raises."""
     try:
         return clip(str(job.describe(index, task_input)), SUMMARY_CHARACTERS)
     except BaseException as error:  # noqa: BLE001 - a third party's bug must not hide the task's own error

@@ -1,12 +1,12 @@
-"""What tasks print, are warned of and log without ``current_task().log``, line by line.
+"""Collects, line by line, what tasks print and log, and their warnings.
 
     print ─────► TaskStream ─ whole lines ─► TaskOutput ─► TaskNews ─► pool ─► headrace logs
     warnings, logging ───────────────────────────┘  └─► the worker's standard error
 
-``sys.stdout`` and ``sys.stderr`` are replaced, and not what is beneath them: what C code and child
-processes write goes to the worker's standard error as it is. A task that prints nothing costs
-nothing here. No lock is held while a line is passed on, so a thread, a signal handler or a
-finalizer may print at any moment.
+``current_task().log`` does not need this. ``sys.stdout`` and ``sys.stderr`` are replaced, but not
+the descriptors below them: what C code and child processes write goes to the worker's standard
+error unchanged. A task that prints nothing is not slowed down. No lock is held while a line is
+passed on, so a thread, a signal handler or a finalizer may print at any moment.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from headrace_wire.printing import clean_line, indent
 from headrace_worker.slot.bytes_beneath import BytesBeneath
 from headrace_worker.slot.task_news import TaskNews
 
-#: Words for the level of lines that a task writes to its standard output and standard error.
+#: The levels of lines that a task writes to its standard output and standard error.
 PRINTED = "print"
 PRINTED_AS_ERROR = "stderr"
 
-#: Characters that are held of a line that does not end; more would be cut in any case.
+#: How many characters are kept of a line that has not ended; more would be cut off in any case.
 MAX_HELD_CHARACTERS = MAX_TEXT_BYTES + 1
 
-#: Where a handler of the standard library's logging writes a record.
+#: The code in which a handler of the standard library's logging writes a record.
 _EMIT: CodeType = cast("Any", logging.StreamHandler).emit.__code__
 
-#: What ``warnings.showwarning`` is called with.
+#: The signature of ``warnings.showwarning``.
 ShowWarning = Callable[..., None]
 
 
 class TaskOutput:
-    """Passes lines on: to the log of the job whose task runs, and to the worker's own.
+    """Passes lines on to the log of the job whose task runs, and to the worker's own log.
 
     ``stream`` is the standard error of the worker, whose name is ``worker``.
     """
@@ -59,27 +59,27 @@ class TaskOutput:
         self._format = format_text if log_format == "text" else format_json
         self._worker = worker
         self._show_warning: ShowWarning = warnings.showwarning
-        #: By thread and stream, what was written of a line that has not ended.
+        #: The part of a line that has been written and has not ended, by thread and stream.
         self.held: dict[tuple[int, str], str] = {}
-        #: Those that pass on what is written.
+        #: The streams that pass on what is written.
         self.streams: list[TaskStream] = []
-        #: In a copy of the slot, which a task has made: it speaks for no task.
+        #: Whether this is a copy of the slot, made by a task; its output belongs to no task.
         self.is_copy = False
 
     def catch(self) -> None:
-        """Catch, from now on, what is written in this process."""
+        """Collect what is written in this process from now on."""
         self._news.show = self.show
         for name, level in (("stdout", PRINTED), ("stderr", PRINTED_AS_ERROR)):
             original = getattr(sys, name)
             if isinstance(original, io.TextIOWrapper):
                 setattr(sys, name, TaskStream(self, cast("io.TextIOWrapper", original), level))
-        # A program's own settings of logging and warnings come before these, as they do elsewhere.
+        # A program's own settings of logging and warnings override these, as they do elsewhere.
         logging.lastResort = _RecordHandler(self)
         warnings.showwarning = self._warn
         call_after_fork(self._become_copy)
 
     def end_task(self) -> None:
-        """Pass on what a task has left of lines that it has not ended, and of bytes."""
+        """Pass on the lines and bytes that a task has not ended."""
         for thread, level in list(self.held):
             if text := see_line(self.held.pop((thread, level), "")):
                 self.say(level, text)
@@ -88,7 +88,7 @@ class TaskOutput:
                 stream.flush()
 
     def say(self, level: str, text: str) -> None:
-        """Pass on what belongs together, such as a line, or a record and its traceback."""
+        """Pass on text that belongs together, such as a line, or a record with its traceback."""
         at = time.time()
         text = cut_text(text)
         task = self._news.find_speaker()
@@ -97,9 +97,9 @@ class TaskOutput:
         self.show(task, at, level, text)
 
     def show(self, task: Task | None, at: float, level: str, text: str) -> None:
-        """Write it to the worker's log."""
+        """Write text to the worker's log."""
         line = self._format(task, at, level, text, self._worker)
-        # A worker whose standard error is gone goes on, and so do its tasks.
+        # A worker whose standard error is closed continues, and so do its tasks.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(f"{line}\n")
 
@@ -125,9 +125,9 @@ class TaskOutput:
 
 
 class TaskStream(io.TextIOWrapper):
-    """``sys.stdout`` or ``sys.stderr`` of a slot, on what the original one writes to.
+    """``sys.stdout`` or ``sys.stderr`` of a slot, which writes to the file of the original.
 
-    A task that closes or detaches it leaves it open for the next one.
+    If a task closes or detaches it, it stays open for the next task.
     """
 
     def __init__(self, output: TaskOutput, original: io.TextIOWrapper, level: str) -> None:
@@ -138,29 +138,31 @@ class TaskStream(io.TextIOWrapper):
         output.streams.append(self)
 
     def isatty(self) -> bool:
-        """Say that it is no terminal, also where the worker's own is one: lines are for a log."""
+        """Return False, even if the worker's own stream is a terminal, because lines go to a
+        log.
+        """
         return False
 
     def close(self) -> None:
-        """Write what is left, and stay open."""
+        """Write the buffered text, and stay open."""
         self.flush()
 
     def detach(self) -> BinaryIO:
-        """Write what is left. Returns the buffer, which stays attached."""
+        """Write the buffered text. Returns the buffer, which stays attached."""
         self.flush()
         return cast("BinaryIO", self.buffer)
 
     def write(self, text: str, /) -> int:
-        """Take some text in; lines are passed on when they end."""
+        """Write text. Lines are passed on when they end."""
         output, place = self._output, (get_ident(), self._level)
         if output.is_copy or not isinstance(cast("object", text), str):
-            return super().write(text)  # which raises TypeError for what is no text
+            return super().write(text)  # raises TypeError if it is not a str
         if "\n" not in text:
             output.held[place] = see_line(output.held.get(place, "") + text, ended=False)
             return len(text)
         record = _find_record()
         if record is not None:
-            # A program may have named levels as it liked.
+            # Programs may name levels as they like.
             level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
             output.say(level, text.removesuffix("\n").rstrip("\r"))
             return len(text)
@@ -172,20 +174,20 @@ class TaskStream(io.TextIOWrapper):
         return len(text)
 
     def _note_bytes(self) -> None:
-        # Nothing of a line, but it has the end of the task looked to.
+        # These bytes are no line, but the stream has to be flushed when the task ends.
         if not self._output.is_copy:
             self._output.held.setdefault((get_ident(), self._level), "")
 
 
 class _RecordHandler(logging.Handler):
-    """Passes on the records of a program that has set up no logging of its own."""
+    """Passes on the records of a program that has not configured logging."""
 
     def __init__(self, output: TaskOutput) -> None:
-        super().__init__(logging.WARNING)  # as the standard library's own handler of last resort
+        super().__init__(logging.WARNING)  # like the standard library's handler of last resort
         self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass a record on; what goes wrong is shown, not raised."""
+        """Pass a record on. Errors are shown, not raised."""
         try:
             text = self.format(record)
             if self._output.is_copy:
@@ -198,7 +200,7 @@ class _RecordHandler(logging.Handler):
 
 
 def _find_record() -> logging.LogRecord | None:
-    """The record that the standard library's logging is writing to a stream just now."""
+    """Return the record that the standard library's logging is writing to a stream now."""
     frame = inspect.currentframe()
     caller = frame and frame.f_back and frame.f_back.f_back
     if not caller or caller.f_code is not _EMIT:
@@ -208,7 +210,7 @@ def _find_record() -> logging.LogRecord | None:
 
 
 def see_line(line: str, *, ended: bool = True) -> str:
-    r"""What would be seen of a line on a terminal, where "\r" leads back to its beginning."""
+    r"""Return what a terminal would show of a line, where "\r" leads back to its beginning."""
     if ended:
         line = line.rstrip("\r")
     if "\r" in line:
@@ -217,7 +219,7 @@ def see_line(line: str, *, ended: bool = True) -> str:
 
 
 def format_text(task: Task | None, at: float, level: str, text: str, _: str) -> str:
-    """Something that a task has said, in the worker's log for people."""
+    """Format the output of a task for the worker's log, for people."""
     head, _, rest = text.partition("\n")
     if task is not None:
         attempt = f" attempt {task.attempt}" if task.attempt > 1 else ""
@@ -227,7 +229,7 @@ def format_text(task: Task | None, at: float, level: str, text: str, _: str) -> 
 
 
 def format_json(task: Task | None, at: float, level: str, text: str, worker: str) -> str:
-    """The same in the worker's log for programs."""
+    """Format the output of a task for the worker's log, for programs."""
     shown: dict[str, object] = {
         "time": write_moment(at), "level": level, "message": text, "logger": "task",
         "worker": worker,

@@ -5,8 +5,8 @@
     pool ◄─DONE, FAILED, STOPPED── Outbox ◄─ value or failure
 
 The pool starts it and ends it: by closing its end of the socket when the slot is idle, or with
-SIGKILL at any moment. The slot ends by itself when it reaches a limit (it says RETIRED first) and
-when its agent is gone, which its watch notices even while a task is busy.
+SIGKILL at any moment. The slot ends by itself when it reaches a limit (it sends RETIRED first), and
+when its agent is gone, which its watch notices even while a task is running.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from headrace_worker.slot.output import TaskOutput
 from headrace_worker.slot.traced import run_traced
 from headrace_worker.slot.watch import Watch, end_cut_off, find_agent_sentinel
 
-#: One slot is meant to use one core: libraries that start threads of their own are held to one.
+#: A slot is meant to use one core, so libraries that start threads of their own are limited to one.
 ONE_THREAD_EACH = {
     "VIPS_CONCURRENCY": "1",
     "OMP_NUM_THREADS": "1",
@@ -68,7 +68,7 @@ ONE_THREAD_EACH = {
     "NUMEXPR_NUM_THREADS": "1",
 }
 
-#: Seconds without a task after which free memory goes back to the system.
+#: How many seconds without a task pass before free memory is returned to the system.
 QUIET_SECONDS = 1.0
 
 #: How often, in seconds, resident memory is read at most.
@@ -76,11 +76,12 @@ MEMORY_SECONDS = 0.005
 
 
 class SlotSettings(Struct, frozen=True):
-    """What a slot is told at its start: loader, what to find preloaded, limits, permits, home,
-    and which folders whoever starts it closes to it and its tasks: see ``Order.carry_out``.
+    """The settings that a slot receives at its start.
 
-    What tasks print is caught, and written to the worker's log, which has this format; with
-    ``task_stdout`` it stays theirs, and goes where the worker's standard output goes.
+    ``preload`` names the modules that should have been imported, and ``closed_folders`` the folders
+    that are closed to the slot and its tasks before it starts: see ``Order.carry_out``. What tasks
+    print is written to the worker's log, which has ``log_format``; with ``task_stdout`` it goes
+    where the worker's standard output goes.
     """
 
     loader: str = DEFAULT_LOADER
@@ -99,23 +100,24 @@ class SlotSettings(Struct, frozen=True):
 
 
 def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
-    """Serve the pool until it closes its end; the child's main function."""
+    """Serve the pool until it closes its end. This is the child's main function."""
     _settle(link, settings)
     slot = Slot(SlotEnd(link), cell, settings)
     try:
         slot.serve()
     except (EOFError, ConnectionError):
-        # The pool is gone or has closed its end: nobody reads any more.
+        # The pool is gone or has closed its end, so nobody reads any more.
         _leave(0)
     except OSError:
-        # Another task's file has the socket's number by now. The task that ran last is charged.
+        # A task has closed the socket, and its number now belongs to another file. The task that
+        # ran last is charged.
         if cell.words[FINISHED] == cell.words[STARTED] > 0:
             cell.words[FINISHED] -= 1
         end_cut_off(cell)
 
 
 class Slot:
-    """Runs one piece after the other. Not thread safe."""
+    """Runs one piece after the other. Not thread-safe."""
 
     def __init__(self, end: SlotEnd, cell: Cell, settings: SlotSettings) -> None:
         self._end = end
@@ -131,7 +133,7 @@ class Slot:
         self._memory_seconds = 0.0
         self._output: TaskOutput | None = None
         self._original = Original(end)
-        #: The piece that is run, if its job is traced.
+        #: The piece that is running, if its job is traced.
         self._traced: RunPiece | None = None
 
     def serve(self) -> NoReturn:
@@ -153,12 +155,12 @@ class Slot:
             if heap_used and not self._end.wait(QUIET_SECONDS):
                 give_blocks_back()
                 heap_used = False
-            # Nothing of a piece is kept here while the next one is waited for.
+            # No reference to a piece is kept while waiting for the next one.
             message = self._end.receive()
             if isinstance(message, Retire):
                 self._retire(message.why)
             if self._code.has_changed(time.monotonic()):
-                self._retire("code")  # what it was sent just now has not started
+                self._retire("code")  # the piece that was just received has not started
             self._take_up(message)
             del message
             heap_used = True
@@ -196,7 +198,8 @@ class Slot:
             task_input = None if inputs is None else inputs[place]
             times[SINCE] = began
             words[STARTED] = number + place
-            # Looked at after STARTED is written: whoever ends a generation sees what has started.
+            # This is read after STARTED is written, so that whoever ends a generation sees which
+            # tasks have started.
             if words[GENERATION] != generation:
                 words[FINISHED] = number + place
                 self._outbox.stop()
@@ -223,7 +226,8 @@ class Slot:
                 check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
                 ended = time.monotonic()
-                # Before FINISHED: the task's own code is asked for these words, so its limit holds.
+                # This comes before FINISHED is set, because it calls the task's own code, to which
+                # the time limit has to apply.
                 failure, summary = (
                     explain_failure(job, error),
                     describe_task(job, index, task_input),
@@ -231,7 +235,7 @@ class Slot:
             else:
                 ended = time.monotonic()
             if not self._end.is_open:
-                end_cut_off(self._cell)  # not finished, so it is this one that is charged
+                end_cut_off(self._cell)  # FINISHED is not set, so this task is charged
             words[FINISHED] = number + place
             self._code.note()  # before anybody can know that the modules are loaded
             if failure is None:
@@ -270,7 +274,7 @@ class Slot:
                     job, index, inputs[place - len(indices)] if inputs else None
                 )
                 self._outbox.add_failed(failure, summary, 0.0, time.monotonic())
-                # The first one says it all; the same traceback a thousand times would only weigh.
+                # One traceback is enough; a thousand copies of it would only take space.
                 failure = replace(failure, traceback="")
             return None
         if job.service_name not in self._loaded:
@@ -291,7 +295,7 @@ class Slot:
         self._memory_seconds = now_seconds
         if read_rss_bytes(os.getpid()) <= limit:
             return False
-        give_blocks_back()  # what is free does not count
+        give_blocks_back()  # free memory does not count
         return read_rss_bytes(os.getpid()) > limit
 
     def _retire(self, why: str) -> NoReturn:
@@ -303,8 +307,8 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     keep_large_blocks()
     if settings.memory_limit_bytes is not None:
         limit_memory(settings.memory_limit_bytes)
-    # Ctrl-C, and the end of a terminal, go to the whole group, and only the agent decides what they
-    # mean.
+    # Ctrl-C, and the end of a terminal, are signalled to the whole process group, and only the
+    # agent decides what they mean.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     if sys.platform != "win32":
@@ -314,33 +318,34 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     THIS_SLOT.home = settings.home
     apply_import_path(settings.program, settings.permits)
     if settings.forked:
-        signal.set_wakeup_fd(-1)  # the agent's event loop has one
+        signal.set_wakeup_fd(-1)  # this one belongs to the agent's event loop
         _drop_inherited_files(keep={link.fileno(), find_agent_sentinel()})
     with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
         os.dup2(null.fileno(), 0)
     if not settings.task_stdout:
-        # Standard output is the agent's own, and may be the result of a command.
+        # Standard output belongs to the agent, and may be the result of a command.
         os.dup2(2, 1)
         printed = sys.stdout
         if isinstance(printed, io.TextIOWrapper):  # pyright: ignore[reportUnknownMemberType]
-            # A new one: the old one remembers whether it was a file in which one can seek.
+            # A new stream, because the old one remembers whether its file was seekable.
             sys.stdout = open(  # noqa: SIM115 - for as long as the slot lives
                 1, "w", encoding=printed.encoding, errors=printed.errors, closefd=False
             )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Whole lines in one write, also under PYTHONUNBUFFERED: slots share what they write to.
+            # Lines are written whole, even with PYTHONUNBUFFERED, because slots share the output.
             stream.reconfigure(line_buffering=True, write_through=False)
 
 
 def _drop_inherited_files(keep: set[int]) -> None:
-    # A forked child has the agent's ends of all sockets: none would ever see its peer go. Their
-    # numbers are kept and point to nowhere, as objects of the agent still close them here.
+    # A forked child has the agent's ends of all sockets, so no peer would ever notice that the
+    # agent closes one. Their numbers are kept and redirected to /dev/null, because objects of the
+    # agent still close them here.
     null = os.open(os.devnull, os.O_RDWR | CLOEXEC)
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - numbers, not paths
         fd = int(name)
         if fd > 2 and fd != null and fd not in keep:
-            # The folder's own descriptor was listed too and is gone by now.
+            # The folder's own descriptor was listed, too, and is closed by now.
             with contextlib.suppress(OSError):
                 os.fstat(fd)
                 os.dup2(null, fd, inheritable=False)
@@ -350,7 +355,7 @@ def _drop_inherited_files(keep: set[int]) -> None:
 def _leave(status: int) -> NoReturn:
     THIS_SLOT.slot_ended()
     flush_spans()
-    # Not sys.exit: a thread that a task left behind would keep the process for ever.
+    # Not sys.exit: a thread that a task left behind would keep the process alive forever.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

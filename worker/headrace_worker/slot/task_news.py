@@ -1,12 +1,12 @@
-"""A slot's side of what its tasks say beside their outcomes: progress, counters, lines.
+"""The slot's side of what its tasks report besides their outcomes: progress, counters, lines.
 
     current_task() ─► TaskNews ─ lines, progress ─► Outbox (before the results) ─► pool
-    TaskOutput ───────────┘└─ counters ──────► Outbox (with the run of their tasks)
+    TaskOutput ───────────┘└─ counters ──────► Outbox (with the outcomes of their tasks)
 
-The cell tells which task runs, so a task that says nothing costs nothing. Lines and progress leave
-a few times a second, and lines with every outcome: the task's own thread sends them if that is due,
-else the slot's watch does, soon. Any thread may call this, also one that was interrupted while it
-was sending: nothing here waits for the outbox.
+The cell tells which task runs, so a task that reports nothing is not slowed down. Lines and
+progress leave a few times a second, and lines also with every outcome. The task's own thread sends
+them if that is due, otherwise the slot's watch soon does. Any thread may call this, even one that
+was interrupted while it was sending: nothing here waits for the outbox.
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ from headrace_worker.link.messages import Lines, Progress, RunPiece, TaskLine
 #: How often, in seconds, progress leaves the slot at most, and lines while a task runs.
 NEWS_SECONDS = 0.2
 
-#: So many lines leave the slot at once.
+#: When there are so many lines, they are sent at once.
 FULL_LINES = 200
 
-#: Lines that leave the slot however fast they come, how many more in a second, and room for how
-#: many there is before it goes on: what is beyond is dropped, and told.
+#: A slot sends so many lines at once, and then so many per second. When these are used up, lines
+#: are dropped until there is room for as many as the third number. Dropped lines are reported.
 LINES_AT_ONCE = 10_000
 LINES_PER_SECOND = 200
 LINES_PAUSED_FOR = 100
 
-#: What is told of lines that are beyond.
+#: The text that reports dropped lines.
 TOO_FAST = f"a slot sends {LINES_AT_ONCE:,} at once, and then {LINES_PER_SECOND} a second"
 
-#: So many lines are kept while they cannot leave; later ones are dropped.
+#: How many lines are kept while they cannot be sent; later ones are dropped.
 KEPT_LINES = LINES_AT_ONCE
 
-#: So many of the lines that were dropped last are sent after all, if the task then fails.
+#: How many of the lines that were dropped last are sent after all if the task then fails.
 LATE_LINES = 20
 
-#: Names of counters that one task may let grow; one more than a job may have, so that it is told.
+#: How many counters one task may increase: one more than a job may have, so that this is reported.
 TASK_COUNTERS = MAX_COUNTERS + 1
 
 
 class TaskNews:
-    """A ``headrace_services.task.TaskHost``. Thread safe.
+    """A ``headrace_services.task.TaskHost``. Thread-safe.
 
-    ``flush`` sends what is here and tells whether it could; ``nudge`` has that done soon.
+    ``flush`` sends what is pending and returns whether it could; ``nudge`` requests that this is
+    done soon.
     """
 
     def __init__(self, cell: Cell, flush: Callable[[], bool], nudge: Callable[[], None]) -> None:
@@ -71,13 +72,13 @@ class TaskNews:
         self._left_out_of: Task | None = None
         self._late: deque[TaskLine] = deque(maxlen=LATE_LINES)
         self._lines_seconds = 0.0
-        #: Writes a line to the worker's own log; None where whoever logs does so.
+        #: Writes a line to the worker's own log; None if the code that logs does that.
         self.show: Callable[[Task, float, str, str], object] | None = None
         self._progress: tuple[Task, float, float | None] | None = None
         self._progress_seconds = 0.0
 
     def begin(self, message: RunPiece) -> None:
-        """Note whose tasks run from now on."""
+        """Set the piece whose tasks run from now on."""
         self._job, self._attempt = message.job, message.attempt
         self._shift = message.start - message.number
 
@@ -94,7 +95,7 @@ class TaskNews:
         return Task(self._job, number + self._shift, self._attempt, number)
 
     def find_speaker(self) -> Task | None:
-        """The task that runs or is prepared."""
+        """Return the task that runs or is being prepared."""
         words = self._cell.words
         number = words[STARTED]
         if words[FINISHED] >= number:
@@ -108,7 +109,7 @@ class TaskNews:
     def count(self, task: Task, name: str, amount: float) -> None:
         with self._growth_lock:
             if not self._runs(task):
-                return  # its outcome is on its way: what a thread of it does now is in vain
+                return  # its outcome is being sent, so its threads cannot add anything
             growth = self._growth.setdefault(task.number, {})
             if name in growth or len(growth) < TASK_COUNTERS:
                 growth[name] = min(growth.get(name, 0.0) + amount, sys.float_info.max)
@@ -127,7 +128,7 @@ class TaskNews:
         return True
 
     def keep(self, task: Task, at: float, level: str, text: str) -> None:
-        """Have a line sent, if they do not come too fast."""
+        """Keep a line to be sent, unless lines come too fast."""
         line = TaskLine(task.job, task.index, task.attempt, at, level, text)
         if len(self._lines) >= KEPT_LINES or not self._allowance.take(time.monotonic()):
             self._left_out += 1
@@ -140,7 +141,7 @@ class TaskNews:
         self._announce(0.0 if len(self._lines) >= FULL_LINES else self._lines_seconds)
 
     def take_growth(self, stop: int) -> dict[str, float]:
-        """Take what counters grew by in tasks that are done, those with numbers below ``stop``."""
+        """Take the growth of counters in finished tasks, whose numbers are below ``stop``."""
         total: dict[str, float] = {}
         if self._growth:
             with self._growth_lock:
@@ -150,7 +151,7 @@ class TaskNews:
         return total
 
     def note_failed(self, number: int) -> None:
-        """Forget what counters grew by in a task that failed, and have its last lines sent."""
+        """Discard the growth of counters in a task that failed, and send its last lines."""
         with self._growth_lock:
             self._growth.pop(number, None)
         task = self._left_out_of

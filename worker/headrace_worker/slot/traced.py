@@ -1,4 +1,4 @@
-"""A task within a span of its own, where its job is traced and this process has a tracer."""
+"""Runs a task in a tracing span of its own, if its job is traced and this process has a tracer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headrace_worker.link.runners import JobRunner
 def run_traced(
     piece: RunPiece, job: JobRunner, run: TaskRunner, index: int, task_input: bytes | None
 ) -> bytes:
-    """Run a task; what it traces itself is beneath its span. Raises what the task does."""
+    """Run a task; tracing spans that it opens are below its own. Raises what the task raises."""
     about: dict[str, str | int] = {
         "job": piece.job,
         "task": index,

@@ -1,4 +1,4 @@
-"""A slot's second thread: it notices that the agent is gone, and that results wait too long."""
+"""A slot's second thread, which notices that the agent is gone, and that results wait too long."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from headrace_worker.slot.bell import Bell, make_bell
 from headrace_worker.slot.outbox import Outbox
 from headrace_worker.slot.task_news import NEWS_SECONDS
 
-#: How often, in seconds, the watch looks for overdue results while a piece of several tasks runs.
+#: How often, in seconds, the watch checks for overdue results while a piece of several tasks runs.
 WATCH_SECONDS = 0.02
 
-#: Exit status of a slot whose agent is gone, and of one that can speak to its pool no more.
+#: Exit status of a slot whose agent is gone, and of one that can no longer communicate with its
+#: pool.
 EXIT_ORPHANED = 70
 EXIT_CUT_OFF = 71
 
 
 class Watch(threading.Thread):
-    """Ends the slot when its agent is gone, and sends what a long task would hold up."""
+    """Ends the slot when its agent is gone, and sends results that a long task would delay."""
 
     def __init__(self, end: SlotEnd, cell: Cell) -> None:
         super().__init__(name="headrace-watch", daemon=True)
@@ -36,16 +37,18 @@ class Watch(threading.Thread):
         self._several = False
 
     def expect(self, *, several: bool) -> None:
-        """Note whether a piece of several tasks runs: a result may wait for the next task then."""
+        """Note whether a piece of several tasks runs, in which a result may wait for the next
+        task.
+        """
         self._several = several
         if several:
             self.nudge()
 
     def nudge(self) -> None:
-        """Have the watch look again: there is, or may soon be, something to send."""
+        """Wake the watch: there is, or may soon be, something to send."""
         if self._asleep:
             self._asleep = False
-            # A task may have closed it, and then the slot ends where its outcome is told.
+            # If a task has closed it, the slot ends when the outcome of that task is reported.
             with contextlib.suppress(OSError, ValueError):
                 self._bell.ring()
 
@@ -53,7 +56,8 @@ class Watch(threading.Thread):
         sentinel = find_agent_sentinel()
         watched = _Watched(sentinel, self._bell)
         while True:
-            # Noted before looking: a piece that begins in between then wakes this thread.
+            # This is set before the check, so that a piece that begins in between wakes this
+            # thread.
             self._asleep = True
             seconds = None
             if self._several or self.outbox.news.has_news:
@@ -66,7 +70,8 @@ class Watch(threading.Thread):
             except (OSError, ValueError):
                 end_cut_off(self._cell)
             if is_gone:
-                # If anybody is there to read this, another file has the number of the sentinel.
+                # If the agent is still there to read this, a task has closed the sentinel, and its
+                # number belongs to another file.
                 self._cell.words[CUT_OFF] = 1
                 os._exit(EXIT_ORPHANED)
             try:
@@ -77,7 +82,7 @@ class Watch(threading.Thread):
 
 
 class _Watched:
-    """What the watch waits for: a descriptor that tells of the agent's end, and a bell."""
+    """What the watch waits for: the descriptor that shows the agent's end, and a bell."""
 
     def __init__(self, sentinel: int, bell: Bell) -> None:
         self._sentinel, self._bell = sentinel, bell
@@ -88,14 +93,15 @@ class _Watched:
             self._poll.register(bell, READABLE)
 
     def look(self, seconds: float | None) -> tuple[bool, bool]:
-        """Wait until either is readable, so long at most; tell which of them are.
+        """Wait until one of them is readable, or for this long; return which of them are.
 
-        Raises OSError and ValueError where a task has closed one of them.
+        Raises OSError and ValueError if a task has closed one of them.
         """
         if self._poll is None:
-            if os.name == "posix":  # on Windows it is no descriptor, and tasks do not close it
+            # On Windows it is not a descriptor, and tasks do not close it.
+            if os.name == "posix":
                 os.fstat(self._sentinel)
-            watched: list[Any] = [self._sentinel, self._bell]  # all that has a fileno() will do
+            watched: list[Any] = [self._sentinel, self._bell]  # any with a fileno()
             ready = wait(watched, seconds)
             return watched[0] in ready, watched[1] in ready
         events = dict(self._poll.poll(None if seconds is None else seconds * 1000))
@@ -105,7 +111,7 @@ class _Watched:
 
 
 def end_cut_off(cell: Cell) -> NoReturn:
-    """End the slot, whose own descriptors a task has closed. Nothing can be written any more."""
+    """End the slot, whose own descriptors a task has closed, so that it cannot send anything."""
     cell.words[CUT_OFF] = 1
     os._exit(EXIT_CUT_OFF)
 
