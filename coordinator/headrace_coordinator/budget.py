@@ -1,11 +1,11 @@
-"""Limits how many events of one kind are logged, since anybody may cause any number of them."""
+"""Limits how many events of one kind are logged, because others can cause any number of them."""
 
 from __future__ import annotations
 
 from headrace_wire.allowance import Allowance
 
-#: Lines about one kind of events that are written however fast these come, and how many more in a
-#: second: what is beyond them is counted.
+#: How many lines about one kind of events are written at once, and how many more per second.
+#: Further lines are counted.
 LINES_AT_ONCE = 200
 LINES_PER_SECOND = 5
 

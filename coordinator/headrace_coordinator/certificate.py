@@ -1,7 +1,7 @@
-"""The coordinator's own certificate: made at its first start with TLS, and trusted by nobody.
+"""The coordinator's own certificate, which is made at its first start with TLS.
 
-The key is bound to it; see ``headrace_wire.tls``. So it says nothing of the coordinator, and needs
-no renewal.
+Nobody has to trust it, because the key is bound to it; see ``headrace_wire.tls``. So it contains
+nothing about the coordinator, and need not be renewed.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from headrace_wire.tls import ServerTls, load_pair, read_certificate
 
 log = logging.getLogger(__name__)
 
-#: The file's name, beside the key. It holds the private key, too.
+#: The file's name, beside the key. It also contains the private key.
 CERTIFICATE_NAME = "certificate.pem"
 
-#: What the certificate says whose it is.
+#: The subject of the certificate.
 COMMON_NAME = "headrace"
 
-#: The moments between which it holds: for as long as certificates can say (RFC 5280, 4.1.2.5).
+#: The validity of the certificate: as long as is possible (RFC 5280, 4.1.2.5).
 SINCE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 UNTIL = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
 
 
 def choose_tls(settings: CoordinatorSettings, bound: Address) -> ServerTls | None:
-    """What to encrypt with, or None where that is not wanted. Raises UsageError.
+    """Return the TLS configuration of the queues, or None for no TLS. Raises UsageError.
 
-    ``bound`` is where the queues are served.
+    ``bound`` is the address at which the queues are served.
     """
     cert, key, authority = check_files(
         settings.tls, settings.tls_cert, settings.tls_key, settings.tls_ca
@@ -56,7 +56,7 @@ def choose_tls(settings: CoordinatorSettings, bound: Address) -> ServerTls | Non
 
 
 def choose_http_tls(settings: CoordinatorSettings) -> ssl.SSLContext | None:
-    """What to encrypt HTTP with, or None where that is not wanted. Raises UsageError."""
+    """Return the TLS context of HTTP, or None for no TLS. Raises UsageError."""
     cert, key = settings.http_cert, settings.http_key
     if key and not cert:
         raise UsageError("--http-key is of no use without --http-cert")
@@ -72,7 +72,7 @@ def choose_http_tls(settings: CoordinatorSettings) -> ssl.SSLContext | None:
 
 
 def list_given(settings: CoordinatorSettings, tls: ServerTls | None) -> dict[str, bytes]:
-    """The certificates in DER that somebody has given and has to renew, by what they are for.
+    """Return the certificates, in DER, that a user has provided and has to renew, by their purpose.
 
     Raises UsageError.
     """
@@ -88,8 +88,8 @@ def list_given(settings: CoordinatorSettings, tls: ServerTls | None) -> dict[str
 def ensure_certificate(folder: Path) -> Path:
     """Return the PEM file in ``folder`` with a certificate and its private key.
 
-    It is made first if there is none; see ``make_secret_file``. Raises UsageError, and
-    StoreError where the disk is full.
+    If there is none, it is made; see ``make_secret_file``. Raises UsageError, and StoreError if the
+    disk is full.
     """
     path = folder / CERTIFICATE_NAME
     try:
@@ -105,8 +105,8 @@ def ensure_certificate(folder: Path) -> Path:
 
 
 def make_certificate() -> str:
-    """Return a new private key and a certificate that it has signed itself, both in PEM."""
-    # Large, and needed once in a coordinator's life.
+    """Return a new private key and a self-signed certificate, both in PEM."""
+    # These modules are large, and needed once in a coordinator's life.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415

@@ -1,13 +1,13 @@
-"""The coordinator: its parts, wired.
+"""The coordinator, which creates and connects its parts.
 
     event loop: Server ─► JobQueue, ResultQueue, SharedObjects ─► Ledger ─► Queue, Store
                 Ticker ─────────────────────────────────────────────┘└─► Waiters, metrics
-    threads:    HTTP (looks at the ledger and the metrics; its calls come through the event loop)
-                Checkpointer (folds the store's log)
+    threads:    HTTP (reads the ledger and the metrics; its calls run in the event loop)
+                Checkpointer (moves the store's log into the database)
 
-Started in the order store, ledger, checkpointer, server, ticker, HTTP. Stopped in this order:
-waiters, so that calls which wait answer; the server, so that nothing new comes in; ticker, HTTP,
-checkpointer, store.
+The parts are started in the order store, ledger, checkpointer, server, ticker, HTTP. They are
+stopped in this order: waiters, so that waiting calls return; the server, so that nothing new
+arrives; ticker, HTTP, checkpointer, store.
 """
 
 from __future__ import annotations
@@ -64,24 +64,24 @@ if TYPE_CHECKING:
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
     from headrace_coordinator.monitoring.page_metrics import PageMetrics
 
-#: The file in the data folder from which the tokens of tasks and the proofs of leases follow.
+#: The file in the data folder from which the tokens of tasks and the proofs of leases are derived.
 TOKEN_SECRET_NAME = "token.secret"  # noqa: S105 - a file's name
 
-#: Descriptors that are set aside for HTTP: a part of all, between these two.
+#: The number of descriptors that are reserved for HTTP: a fraction of all, within these limits.
 HTTP_PART = 1 / 8
 LEAST_HTTP_DESCRIPTORS, MOST_HTTP_DESCRIPTORS = 40, 264
 
-#: Of those, how many are for other things than connections.
+#: How many of them are not for connections.
 OWN_HTTP_DESCRIPTORS = 8
 
-#: Part of the free disk that the spool may take when no limit is set.
+#: The fraction of the free disk space that the spool may use if no limit is set.
 SPOOL_SHARE = 0.8
 
 
 class Coordinator:
-    """A coordinator, as an asynchronous context manager: entered it serves, left it has stopped.
+    """A coordinator as an asynchronous context manager. It serves inside the ``async with`` block.
 
-    Raises UsageError and StoreError when it cannot serve with these settings.
+    Raises UsageError and StoreError if it cannot serve with these settings.
     """
 
     def __init__(self, settings: CoordinatorSettings) -> None:
@@ -110,7 +110,7 @@ class Coordinator:
         task_keys = TaskKeys(keys, secret, self._ledger, settings.lease_seconds)
         self._ledger.listen(task_keys.note)
         self._make_queues(settings, task_keys, metrics)
-        self._ledger.listen(EventLog().note)  # the last: what the log says, a scrape shows
+        self._ledger.listen(EventLog().note)  # last, so that a scrape shows what has been logged
         http_descriptors = _share_for_http(read_limit()) if metrics else 0
         self._server = QueueManager(settings.bind, key).get_server(
             self._jobs,
@@ -141,7 +141,9 @@ class Coordinator:
         self._key_watch = KeyWatch(task_keys, self._server)
 
     def _take_keys(self, settings: CoordinatorSettings) -> tuple[bytes, LiveKeys]:
-        """Lock the data folder, and make or read the keys. Returns the own one, and all."""
+        """Lock the data folder, and make or read the keys. Returns the coordinator's own key, and
+        all keys.
+        """
         self._stack.enter_context(lock_data(settings.data))
         refuse_given_key(settings.key_file, settings.data / KEY_NAME)
         key = ensure_key(settings.key_file)
@@ -158,7 +160,7 @@ class Coordinator:
         task_keys: TaskKeys,
         metrics: CoordinatorMetrics | None,
     ) -> None:
-        """Make what is served."""
+        """Make the objects that are served."""
         private = settings.private_jobs
         self._jobs = JobQueue(
             self._ledger,
@@ -184,7 +186,7 @@ class Coordinator:
         descriptors: int,
         tls: SSLContext | None,
     ) -> HttpServer:
-        """Make what serves the page, metrics and health."""
+        """Make the server of the page, metrics and health."""
         private_folders = settings.data, settings.key_file.parent
         http = metrics.serve(
             address,
@@ -201,16 +203,16 @@ class Coordinator:
 
     @property
     def bound(self) -> Address:
-        """Where the queues are served."""
+        """The address at which the queues are served."""
         return self._server.bound
 
     @property
     def wants_token(self) -> bool:
-        """Whether /metrics is for those alone who bring the observer's key."""
+        """Whether /metrics can only be read with the observer's key."""
         return self._http is not None and self._http.wants_token
 
     def make_page_link(self) -> str:
-        """A link to the page, for looking at it; "" where none is served."""
+        """Return a link that opens the page for an observer; "" if no page is served."""
         if not self._jobs.page:
             return ""
         token = make_link_token(derive_key(self._find_own_key(), OBSERVER), START_LINK_SECONDS)
@@ -218,16 +220,16 @@ class Coordinator:
 
     @property
     def page(self) -> str:
-        """Where HTTP is served, such as ``http://127.0.0.1:7380``, "" if it is not."""
+        """The URL of HTTP, such as ``http://127.0.0.1:7380``, "" if it is not served."""
         return self._jobs.page
 
     @property
     def http_bound(self) -> Address | None:
-        """Where metrics and health are served."""
+        """The address at which metrics and health are served."""
         return self._http.bound if self._http else None
 
     async def __aenter__(self) -> Self:
-        self._ledger.mend()  # a disk that is full is told now
+        self._ledger.mend()  # reports a full disk now
         with _explain_threads():
             self._checkpointer.start()
         self._server.start()
@@ -252,7 +254,7 @@ class Coordinator:
 
 @contextmanager
 def _explain_threads() -> Generator[None]:
-    """Raise HeadraceError where a thread cannot be started in here."""
+    """Raise HeadraceError if a thread cannot be started in the block."""
     try:
         yield
     except RuntimeError as error:
@@ -263,13 +265,13 @@ def _explain_threads() -> Generator[None]:
 
 
 def _share_for_http(descriptors: int) -> int:
-    """How many of a process's descriptors are for HTTP."""
+    """Return how many of a process's descriptors are for HTTP."""
     part = int(descriptors * HTTP_PART)
     return max(LEAST_HTTP_DESCRIPTORS, min(part, MOST_HTTP_DESCRIPTORS))
 
 
 def _load_metrics() -> CoordinatorMetrics:
-    # A coordinator that serves no HTTP, such as that of an embedded pool, does without
+    # A coordinator that serves no HTTP, such as that of an embedded pool, does not import
     # prometheus-client, which takes about as much memory as the rest of it.
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics  # noqa: PLC0415
 
@@ -279,7 +281,7 @@ def _load_metrics() -> CoordinatorMetrics:
 def _open_site(
     gate: Gate, metrics: PageMetrics, private: tuple[Path, ...], answer_plainly: Plain
 ) -> PageSite:
-    # Starlette, uvicorn and Jinja2 take some 20 MiB: until somebody looks, they are not needed.
+    # Starlette, uvicorn and Jinja2 take about 20 MiB, and are imported for the first visitor.
     from headrace_coordinator.web.app import make_app  # noqa: PLC0415
     from headrace_coordinator.web.hosting import Site  # noqa: PLC0415
 
@@ -296,13 +298,13 @@ def _choose_rules(settings: CoordinatorSettings, store: Store) -> Rules:
 
 
 def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:
-    """The limit that was asked for, or most of what the disk would have free without the store."""
+    """Return the configured limit, or most of the disk space that is free or used by the store."""
     if settings.spool_limit_bytes is not None:
         return settings.spool_limit_bytes
     return int((store.space.measure_free() + store.space.measure_bytes()) * SPOOL_SHARE)
 
 
 def _publish(settings: CoordinatorSettings, key: bytes) -> None:
-    """Write the token for metrics, which follows from the coordinator's own key."""
+    """Write the token for metrics, which is derived from the coordinator's own key."""
     if settings.token_file:
         write_token(settings.token_file, derive_key(key, OBSERVER))

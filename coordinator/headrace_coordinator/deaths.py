@@ -1,4 +1,4 @@
-"""Failures that come at the same time, for those who watch: a few one by one, the others as one."""
+"""Summarizes failures that happen at the same time: a few are reported, and the others counted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from headrace_wire.alike import explain_failure, tell_first
 from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.words import count
 
-#: Tasks of one job that are told one by one when many fail at the same time.
+#: How many tasks of one job are reported individually if many fail at the same time.
 MOST_DEATHS_AT_ONCE = 5
 
-#: So many of the others are grouped, to find out what most of them have in common.
+#: How many of the others are grouped, to find out what most of them have in common.
 MOST_GROUPED = 200
 
 
@@ -22,7 +22,7 @@ class Deaths:
         self._groups = Groups()
 
     def add(self, failure: TaskFailure) -> bool:
-        """Count one. Returns whether it is to be told by itself."""
+        """Count a failure. Returns whether it is to be reported individually."""
         self._count += 1
         if self._count <= MOST_DEATHS_AT_ONCE:
             return True
@@ -31,7 +31,9 @@ class Deaths:
         return False
 
     def sum_up(self) -> str:
-        """What is to be told of the others, "" if there are none: how many, and what most met."""
+        """Return a line about the others: how many there are, and the most common failure. "" if
+        there are none.
+        """
         others = self._count - MOST_DEATHS_AT_ONCE
         if others <= 0:
             return ""

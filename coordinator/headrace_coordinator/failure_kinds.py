@@ -1,4 +1,4 @@
-"""The failures of a job by what they have in common."""
+"""Groups the failures of a job by what they have in common."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from headrace_wire.alike import Kind, find_kind
 from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.job_views import MAX_FAILURE_GROUPS, FailureGroup, FailureGroups
 
-#: Kinds of a job's failures that are told apart.
+#: The maximum number of kinds among a job's failures.
 MOST_KINDS = 1000
 
-#: Workers that are named of each kind.
+#: The maximum number of workers that are named for each kind.
 WORKERS_NAMED = 20
 
 
 class Alike(Struct):
-    """Failures of one kind. ``example`` is that of the first task."""
+    """Failures of one kind. ``example`` is the failure of the first task."""
 
     example: TaskFailure
     last: int
@@ -50,7 +50,7 @@ class Alike(Struct):
 
 
 class Groups(Struct):
-    """The failures of a job up to ``cursor``, by their kinds."""
+    """The failures of a job up to ``cursor``, by kind."""
 
     cursor: int = 0
     looked_at: int = 0
@@ -68,7 +68,7 @@ class Groups(Struct):
             alike.add(failure)
 
     def show(self, limit: int = MAX_FAILURE_GROUPS) -> FailureGroups:
-        """The groups, those with the most failures first."""
+        """Return the groups, those with the most failures first."""
         most = sorted(self.kinds.values(), key=lambda alike: (-alike.count, alike.example.index))
         groups = tuple(alike.show() for alike in most[:limit])
         return FailureGroups(groups, self.looked_at, len(self.kinds))

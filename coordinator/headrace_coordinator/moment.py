@@ -1,4 +1,4 @@
-"""A moment, as every transition is told it: the queue has no clock of its own."""
+"""The time that is passed to every transition, because the queue has no clock of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 
 class Now(NamedTuple):
-    """A moment: ``monotonic`` seconds for all reckoning, Unix seconds ``at`` for people only."""
+    """A point in time: ``monotonic`` seconds for all computations, Unix seconds ``at`` for
+    people.
+    """
 
     monotonic: float
     at: float

@@ -1,8 +1,8 @@
 """The feeder keeps the pool busy, and passes on what comes from it.
 
 leaser ─ count_wanted ─► Feeder        leaser ─ take ─► LeaseIntake ─► Pool.submit ─► slots
-heartbeats ─ obey ─────► Feeder ─► Pool.cancel, Pool.hand_back reporter ◄────────────── Feeder ◄─
-Pool.take_events ◄── slots
+heartbeats ─ obey ─────► Feeder ─► Pool.cancel, Pool.hand_back
+reporter ◄────────────── Feeder ◄─ Pool.take_events ◄── slots
 """
 
 from __future__ import annotations

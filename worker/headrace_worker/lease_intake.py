@@ -1,7 +1,7 @@
 """Turns leases into batches for the pool, or into outcomes that say why they were refused.
 
     leaser ─ take ─► LeaseIntake ─────────────────────────► Pool.submit
-                         └─ waiting for data ─► fetch ───────┘
+                        └─ waiting for data ─► fetch ───────┘
 
 If a lease is invalid, only its own tasks fail.
 """

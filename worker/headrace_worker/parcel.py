@@ -2,7 +2,7 @@
 
     Parcel ─ refused ─► split: halves, and halves of those ─► one outcome that is refused by itself
                                                                 │
-                                            substitute: its task failed, and why
+                                     substitute: its task failed, and why
 
 So an invalid outcome affects only its task, but no others, and not the worker.
 """

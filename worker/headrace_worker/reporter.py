@@ -1,7 +1,7 @@
 """The reporter sends outcomes, log lines and samples to the result queue.
 
     feeder ─ add(events) ─► pending ─► one report for all that arrived while the last one was sent,
-                                       or shortly after it, if there will be more
+                                      or shortly after it, if there will be more
 
 One report is sent at a time, or several if the coordinator is far away. Outcomes of a job then wait
 for its log lines that are being sent.

@@ -1,10 +1,11 @@
-"""The checkpointer: one thread that looks after the store beside the commits.
+"""The checkpointer: a thread that maintains the store between commits.
 
-It folds the log into the database's file, and removes what large jobs leave when deleted.
-SQLite itself would fold the log during a commit, which then waits for the disk: for the file, and
-for whatever else has not been written yet, large payloads among it. When nothing has been committed
-for a while it returns free memory to the system, which takes a moment, too. The coordinator starts
-it after the ledger, and stops it before the store is closed.
+It checkpoints the log into the database file, and removes what large jobs leave when they are
+deleted. SQLite itself would checkpoint during a commit, which would then wait for the disk: for the
+database file, and for everything else that has not been written yet, such as large payloads. If
+nothing has been committed for a while, the checkpointer returns free memory to the system, which
+also takes a moment. The coordinator starts it after the ledger, and stops it before the store is
+closed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from headrace_wire.heap import give_blocks_back
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks for something to fold.
+#: Seconds between two checks whether there is something to do.
 LOOK_SECONDS = 1.0
 
-#: Looks without a commit after which free memory is returned to the system, and again after as many
-#: more: connections that end meanwhile free memory, too.
+#: After how many checks without a commit free memory is returned to the system, and after how many
+#: more it is returned again, because connections that end meanwhile free memory, too.
 QUIET_LOOKS = 2
 MORE_QUIET_LOOKS = 10
 
@@ -31,7 +32,7 @@ PAUSE_SECONDS = 0.005
 
 
 class Checkpointer:
-    """Looks at a ledger and its store every second."""
+    """Maintains a ledger and its store, every second."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -60,5 +61,5 @@ class Checkpointer:
                     quiet_looks += 1
                     if quiet_looks % MORE_QUIET_LOOKS == QUIET_LOOKS:
                         give_blocks_back()
-            except StoreError as error:  # a commit fails for the same reason, and says so
+            except StoreError as error:  # a commit fails for the same reason, and reports it
                 log.debug("%s", error)

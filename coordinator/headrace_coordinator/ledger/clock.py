@@ -1,22 +1,24 @@
-"""The coordinator's own time, which passes only while it is there to hear of what happens."""
+"""The coordinator's own clock, which stops while the coordinator cannot receive anything."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-#: The ticker reads the clock each second. If nobody has read it for so many seconds, the process
-#: was stopped and could hear nobody.
+#: The ticker reads the clock every second. If nobody has read it for so many seconds, the process
+#: was stopped and could not receive anything.
 STANDSTILL_SECONDS = 2.0
 
-#: How many seconds such a time counts: more than none, so that time passes if looks are rare.
+#: How many seconds such a pause counts. It is not 0, so that time passes even if the clock is
+#: rarely read.
 STANDSTILL_COUNTS_SECONDS = 0.25
 
 
 class Clock:
-    """Counts seconds from a beginning; never jumps, never goes back. Thread safe.
+    """Counts seconds from a beginning. It never jumps and never goes back. Thread-safe.
 
-    So a worker that could not be heard, as the coordinator was stopped, does not count as silent.
+    So a worker is not considered silent because the coordinator was stopped and could not receive
+    its messages.
     """
 
     def __init__(self, beginning: float) -> None:

@@ -1,14 +1,14 @@
-"""The ledger: changes the queue under one lock, and acknowledges a change after its commit.
+"""The ledger changes the queue under one lock, and acknowledges a change after its commit.
 
     calls ─► pending ─► run: runs all pending transitions, writes their events in one
-                        transaction, tells the listeners, and resumes the calls
+                        transaction, notifies the listeners, and resumes the calls
 
 Calls come from the event loop's thread. All that are ready at the same time share a commit, and
-while it is under way the next ones arrive. Other threads only look: the lock is held until the
-commit is done, so that nobody sees what is not yet safe. When a commit fails, all its calls fail
-and the queue is made anew from the store, exactly as at a restart: memory is never ahead of the
-disk. Until the store can be written again nothing more is accepted, and what there is can be looked
-at and fetched. If the store only lacks room, what makes room is accepted.
+during it the next ones arrive. Other threads only read: the lock is held until the commit is done,
+so that nobody sees what is not yet safe. If a commit fails, all its calls fail and the queue is
+rebuilt from the store, as at a restart: memory is never ahead of the disk. Until the store can be
+written again, nothing more is accepted, but everything can be read and fetched. If the store only
+lacks space, changes that free space are accepted.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from headrace_wire.messages.spans import Span
 
 log = logging.getLogger(__name__)
 
-#: What callers are told about a fault in the coordinator itself.
+#: What callers are told about an error in the coordinator itself.
 FAILED_LINE = "the coordinator failed; its log says why"
 
 #: The coordinator's own time is stored at least this often, in seconds, while there are jobs.
 CLOCK_SECONDS = 60.0
 
-#: Seconds for which refused outcomes are shown as a problem; workers repeat them every second.
+#: How many seconds refused outcomes are shown as a problem; workers repeat them every second.
 REFUSED_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
-#: A change to the queue, or a look at it.
+#: Changes the queue, or reads from it.
 Transition = Callable[[Queue, Now], Result]
 
-#: Called with events after their commit, under the ledger's lock: it must be quick.
+#: Called with events after their commit, under the ledger's lock, so it must be fast.
 Listener = Callable[[Sequence[Event]], None]
 
 
@@ -66,7 +66,7 @@ class _Call(Struct, eq=False):
     error: HeadraceError | None = None
 
     def finish(self) -> None:
-        """Resume the caller, unless its client has gone meanwhile."""
+        """Resume the caller, unless its client has disconnected."""
         if self.waiter is None or self.waiter.done():
             return
         if self.error:
@@ -76,15 +76,16 @@ class _Call(Struct, eq=False):
 
 
 class Ledger:
-    """The queue and its store, as one. One thread may change them, all may look.
+    """The queue together with its store. One thread may change them, and all may read.
 
-    ``on_commit(seconds)`` is told how long each commit took. ``problem`` says in one line why the
-    store cannot be written just now, "" when it can; ``commits`` counts them. Raises StoreError
-    when it cannot be read. By their ``proofs`` leases are known again that an earlier queue over
-    the same store has granted; by default only those of this ledger.
+    ``on_commit(seconds)`` is called with the duration of each commit. ``problem`` says in one line
+    why the store cannot be written now, "" if it can; ``commits`` counts commits. Raises StoreError
+    if the store cannot be read. With ``proofs``, leases are recognized that an earlier queue over
+    the same store has granted; by default only leases of this ledger are.
 
-    The ledger's clock is the coordinator's own: it counts the seconds that coordinators have served
-    this store, never jumps, and stands still while none does, or while it is stopped.
+    The ledger's clock is the coordinator's own: it counts the seconds for which coordinators have
+    served this store. It never jumps, and it stands still while no coordinator runs, or while it is
+    stopped.
     """
 
     def __init__(
@@ -112,29 +113,33 @@ class Ledger:
 
     @property
     def may_lease(self) -> bool:
-        """Whether outcomes could be accepted now, be it only small ones for lack of room."""
+        """Whether outcomes could be accepted now, if only small ones because space is short."""
         return not self._failure or self.store.lacks_room
 
     def now(self) -> Now:
-        """This moment by the coordinator's own clock, and by the wall's for people."""
+        """Return the current time by the coordinator's own clock, and wall clock time for
+        people.
+        """
         return Now(self._clock.read(), time.time())
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
     async def commit(self, transition: Transition[Result], need: Need = OUTCOMES) -> Result:
-        """Run a transition and return its answer after the commit, which it shares with others.
+        """Run a transition and return its result after the commit, which it shares with others.
 
         Raises what it raises, and StoreError. It is committed even if the caller is cancelled.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Result] = loop.create_future()
         self._pending.append(_Call(transition, need, waiter))
-        loop.call_soon(self._run_pending)  # the first of several runs them all
+        loop.call_soon(self._run_pending)  # the first of several calls runs all of them
         return await waiter
 
     def commit_now(self, transition: Transition[Result], need: Need = OUTCOMES) -> Result:
-        """The same, but block until it is committed, and all that waits with it."""
+        """Do the same, but block until it is committed, together with everything that is
+        pending.
+        """
         call = _Call(transition, need)
         self._pending.append(call)
         self._run_pending()
@@ -144,9 +149,9 @@ class Ledger:
         return answer
 
     def observe(self, transition: Transition[Result]) -> Result:
-        """Run a transition that need not be committed at once, such as a lease or a look.
+        """Run a transition that need not be committed at once, such as a lease or a query.
 
-        Its events reach the listeners at once and the store with the next commit.
+        Its events reach the listeners at once, and the store with the next commit.
         """
         with self._lock:
             queue = self._queue
@@ -161,7 +166,9 @@ class Ledger:
         return answer
 
     def mend(self) -> None:
-        """Find out whether the store can be written, if it could not, and has room."""
+        """Find out whether a store that could not be written, or lacked space, can be written
+        again.
+        """
         with self._lock:
             before = self.problem
             try:
@@ -180,12 +187,12 @@ class Ledger:
                 self._tell([WorkAppeared(), RoomAppeared()])  # for calls that were kept waiting
 
     def compact(self) -> None:
-        """Let the store give space that it no longer needs back to the disk."""
+        """Let the store return space that it no longer needs to the disk."""
         with self._lock:
             try:
                 self.store.compact()
             except StoreError as error:
-                log.debug("%s", error)  # a commit fails for the same reason, and says so
+                log.debug("%s", error)  # a commit fails for the same reason, and reports it
 
     def sweep(self) -> bool:
         """Remove some of what deleted jobs have left. Returns whether there is more."""
@@ -193,7 +200,7 @@ class Ledger:
             return self.store.sweep(self.now().monotonic)
 
     def _run_pending(self) -> None:
-        """Run and commit what waits, and resume the calls."""
+        """Run and commit the pending transitions, and resume the calls."""
         calls: list[_Call] = []
         try:
             with self._lock:
@@ -204,7 +211,7 @@ class Ledger:
                 call.finish()
 
     def _run(self, calls: list[_Call]) -> None:
-        """Run the transitions that wait and commit them. ``calls`` gets those that are over."""
+        """Run and commit the pending transitions. Finished calls are added to ``calls``."""
         started = time.monotonic()
         now = self.now()
         queue = self._queue
@@ -212,7 +219,7 @@ class Ledger:
         try:
             self._run_transitions(queue, now, group)
         except Exception:
-            # A transition may have stopped half-way: nothing of this group may be written.
+            # A transition may have stopped half-way, so nothing of this group may be written.
             log.exception("a transition failed")
             calls += group
             self._start_over(group, HeadraceError(FAILED_LINE))
@@ -244,7 +251,9 @@ class Ledger:
         self._tell(untold)
 
     def _run_transitions(self, queue: Queue | None, now: Now, group: list[_Call]) -> None:
-        """Move what waits into ``group``, each with its answer or error. Raises what is a fault."""
+        """Move pending calls into ``group``, each with its result or error. Raises unexpected
+        errors.
+        """
         size_bytes = 0
         while self._pending:
             call = self._pending.popleft()
@@ -261,7 +270,7 @@ class Ledger:
     def _take_back(
         self, group: list[_Call], calls: list[_Call], error: StoreError, *, small: bool
     ) -> None:
-        """Fail a group that could not be written, but what makes room: that is tried once more."""
+        """Fail a group that could not be written. Calls that free space are tried once more."""
         self._failure = error.message
         self._note_problem(error.message)
         if self.store.lacks_room and not small:
@@ -272,18 +281,18 @@ class Ledger:
         self._start_over(group, error)
 
     def _refuse(self, need: Need, size_bytes: int) -> str:
-        """Say why a change is not even tried that with others takes so many bytes, or ""."""
+        """Return why a change that takes so many bytes together with others is refused, or ""."""
         if self._failure and (need.floors or not self.store.lacks_room):
             return self._failure
         if not need.floors:
             return ""
         shortage = self.store.find_shortage(Need(size_bytes, need.floors))
-        if shortage and need.floors == OUTCOMES.floors:  # a worker waits, and comes again
+        if shortage and need.floors == OUTCOMES.floors:  # the worker waits, and tries again
             self._refusal, self._refused_at = shortage, time.monotonic()
         return shortage
 
     def _deliver_again(self, events: Sequence[Event]) -> None:
-        """Note once more which values clients have, as they say so only once."""
+        """Record once more which values clients have, because they report this only once."""
         jobs = self._queue.state.jobs if self._queue else {}
         for event in events:
             if isinstance(event, SpansDelivered) and self._queue and event.job in jobs:

@@ -1,9 +1,9 @@
-"""The ticker: tells the queue the time when something is due, and at least every second.
+"""The ticker passes the time to the queue when something is due, and at least every second.
 
-    due ─► look after the store ─► commit a tick ─► set the timer to the next deadline
+    due ─► maintain the store ─► commit a tick ─► set the timer to the next deadline
 
-What becomes due earlier brings the next tick forward: see MomentSet. The coordinator starts it in
-its event loop, and stops it before the store is closed.
+If something becomes due earlier, the next tick is brought forward: see MomentSet. The coordinator
+starts it in its event loop, and stops it before the store is closed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from headrace_wire.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-#: Seconds from one look after the store to the next, at least.
+#: The minimum number of seconds between two times of maintaining the store.
 CARE_SECONDS = 0.25
 
-#: Bounds for the pause between ticks, in seconds; within them it is until the next deadline.
+#: The shortest pause between ticks, in seconds. The pause normally lasts until the next deadline.
 SHORTEST_TICK_SECONDS = 0.005
 
-#: The pause after a tick, in times of what it took: with many jobs the loop is for others, too.
+#: The pause after a tick as a multiple of its duration, because the loop also has to serve others
+#: when there are many jobs; and the longest pause between ticks.
 PAUSES_PER_TICK = 4.0
 LONGEST_TICK_SECONDS = 1.0
 
-#: Seconds until the next look if a timer ends before its moment by the coordinator's clock.
+#: How many seconds to wait if a timer ends before its time by the coordinator's clock.
 SHORTEST_TIMER_SECONDS = 0.001
 
 
@@ -42,7 +43,8 @@ class Ticker:
         self._ledger = ledger
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        #: The next tick and the earliest moment for it, by the coordinator's own clock.
+        #: When the next tick is due, and when it may happen at the earliest, by the coordinator's
+        #: own clock.
         self._moment, self._earliest = math.inf, -math.inf
         self._next_care = 0.0
         self._on_tick: Callable[[], None] = lambda: None
@@ -58,17 +60,17 @@ class Ticker:
             self._timer.cancel()
 
     def then(self, on_tick: Callable[[], None]) -> None:
-        """Have this called after each tick, which is once a second or more often."""
+        """Call this function after each tick, that is once a second or more often."""
         self._on_tick = on_tick
 
     def note(self, events: Sequence[Event]) -> None:
-        """Bring the next tick forward if one of the ledger's events says so."""
+        """Bring the next tick forward if one of the ledger's events requires it."""
         for event in events:
             if isinstance(event, MomentSet):
                 self.bring_forward(event.moment)
 
     def bring_forward(self, moment: float) -> None:
-        """Tick at this moment, if the next tick would be later."""
+        """Tick at this time, if the next tick would be later."""
         if moment < self._moment:
             self._moment = moment
             self._set_timer()
@@ -86,7 +88,7 @@ class Ticker:
             self._set_timer()  # the coordinator's own clock stood still meanwhile
             return
         begun = time.monotonic()
-        self._moment = math.inf  # it is set below, or by an event of this tick
+        self._moment = math.inf  # set below, or by an event of this tick
         deadline = math.inf
         try:
             if time.monotonic() >= self._next_care:
@@ -96,7 +98,7 @@ class Ticker:
             self._ledger.commit_now(lambda queue, now: queue.tick(now), RELIEF)
             deadline = self._ledger.observe(lambda queue, _: queue.next_deadline())
             self._on_tick()
-        except StoreError as error:  # the ledger has said so, and /readyz says it
+        except StoreError as error:  # the ledger has logged it, and /readyz reports it
             log.debug("%s", error)
         except Exception:
             log.exception("the ticker failed once")

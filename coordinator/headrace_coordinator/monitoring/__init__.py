@@ -1,1 +1,1 @@
-"""What is shown of a coordinator: metrics, health and the log of events."""
+"""What can be observed of a coordinator: metrics, health and the log of events."""

@@ -1,4 +1,4 @@
-"""The audit log: who did what, a line each, in the coordinator's data folder.
+"""The audit log in the coordinator's data folder: who did what, one line each.
 
 2026-11-28T16:30:00+00:00 alice (client) at 10.0.0.7:51234: cancel a951b1e33cb8
 """
@@ -19,17 +19,17 @@ from headrace_wire.users import describe_user
 
 log = logging.getLogger(__name__)
 
-#: The file's name in the data folder. Earlier ones end with a number, the newest with 1.
+#: The file's name in the data folder. Earlier files end with a number, the newest with 1.
 AUDIT_NAME = "audit.log"
 
-#: Bytes of a file, and how many earlier ones are kept.
+#: The maximum size of a file in bytes, and how many earlier files are kept.
 MAX_BYTES = 8 << 20
 KEPT_FILES = 3
 
 
 class _AuditFormatter(LineFormatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - its name there
-        """The moment in UTC."""
+        """Return the time in UTC."""
         del datefmt
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
 
@@ -65,7 +65,7 @@ class AuditLog:
         audit.addHandler(self._handler)
 
     def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         audit.removeHandler(self._handler)
         self._handler.close()
 
@@ -73,7 +73,7 @@ class AuditLog:
 def note_offline(data: Path, what: str) -> None:
     """Add a line about what a user of this machine did to a coordinator's files.
 
-    The coordinator may run meanwhile. Raises OSError.
+    The coordinator may be running. Raises OSError.
     """
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     path = data / AUDIT_NAME

@@ -1,6 +1,6 @@
-"""The log of what happens to workers and jobs, and of tasks that fail for good, a line each.
+"""The log of events of workers and jobs, and of tasks that fail for good, one line each.
 
-Other tasks are too many for it.
+Other events of tasks are not logged, because there are too many.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
 
-#: The kinds of events of which anybody may cause any number.
+#: The kinds of events that others can cause in any number.
 LIMITED: frozenset[type[Event]] = frozenset(
     {
         events.WorkerJoined,
@@ -41,13 +41,13 @@ LIMITED: frozenset[type[Event]] = frozenset(
     }
 )
 
-#: Characters of what a task says of its failure.
+#: The maximum number of characters of a failure's message.
 MOST_MESSAGE_CHARACTERS = 300
 
 
 class EventLog:
-    """Writes the log, but no more than so many lines of a kind: small jobs may be many thousands a
-    second, and a log has an end.
+    """Writes the log, but only a limited number of lines of each kind, because there may be
+    thousands of small jobs per second, and the disk is finite.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,7 +55,7 @@ class EventLog:
         self._budgets: dict[type[Event], Budget] = {}
 
     def note(self, happened: Sequence[Event]) -> None:
-        """Write lines for these events, and for those that are too many say how many they were."""
+        """Write lines for these events. If there are too many, write how many were left out."""
         kept: list[Event] = []
         now = self._clock()
         for event in happened:
@@ -74,7 +74,7 @@ class EventLog:
 
 
 def log_events(happened: Sequence[Event]) -> None:
-    """Write a line for each event that people want to know of."""
+    """Write a line for each event that concerns people."""
     deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
     for event in happened:
         match event:
@@ -112,7 +112,7 @@ def log_events(happened: Sequence[Event]) -> None:
                 if deaths[event.failure.job].add(event.failure):
                     _log_death(event.failure)
             case events.JobEnded():
-                if dead := deaths.pop(event.status.id, None):  # what failed is told before
+                if dead := deaths.pop(event.status.id, None):  # they come first
                     _log_deaths(event.status.id, dead)
                 _log_end(event.status)
             case events.CountersRefused():
@@ -128,7 +128,7 @@ def log_events(happened: Sequence[Event]) -> None:
             case events.JobDeleted():
                 log.info("job %s is deleted", event.job, extra=about(event.job))
             case _:
-                pass  # for store, metrics and waiting calls
+                pass  # for the store, metrics and waiting calls
     for job, dead in deaths.items():
         _log_deaths(job, dead)
 
@@ -140,7 +140,7 @@ def _log_deaths(job: str, dead: Deaths) -> None:
 
 
 def _log_death(failure: TaskFailure) -> None:
-    # One line, without what terminals obey, whatever a task has said.
+    # This is one line without control characters, whatever the task has said.
     line = clean_line(describe_error(failure)[:MOST_MESSAGE_CHARACTERS])
     log.warning(
         "job %s: task %d failed for good at attempt %d on worker %s (%s): %s",

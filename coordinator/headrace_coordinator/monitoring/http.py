@@ -1,11 +1,12 @@
-"""HTTP: /metrics, /healthz and /readyz here, and every other path where the page is served.
+"""HTTP: serves /metrics, /healthz and /readyz, and passes on every other path if the page is
+served.
 
-It has a thread and an event loop of its own, so that nobody's HTTP is in the queue's way. Until
-somebody asks for the page, nothing of that is imported.
+It has its own thread and event loop, so that HTTP does not delay the queue. Modules for the page
+are imported when somebody requests it.
 
-A request has a deadline in all, and when many are connected the oldest goes: uvicorn has no
-deadline for a request's header, and turns the newest away. So the first request of a connection is
-read here.
+A request has a deadline as a whole, and if too many are connected, the oldest connection is closed.
+Uvicorn has no deadline for a request's header, and refuses the newest. So the first request of a
+connection is read here.
 """
 
 from __future__ import annotations
@@ -41,29 +42,30 @@ from headrace_wire.stream import drop
 
 log = logging.getLogger(__name__)
 
-#: Seconds for a request and its answer, from when the connection is made.
+#: How many seconds a request and its answer may take, from when the connection is made.
 REQUEST_SECONDS = 10.0
 
-#: Seconds for the other side to close the connection once it has its answer.
+#: How many seconds to wait for the peer to close the connection after its answer.
 LINGER_SECONDS = 1.0
 
-#: Connections at a time.
+#: The maximum number of connections at a time.
 MAX_CONNECTIONS = 32
 
-#: The part of them that those may have who have shown no token, where the page is served.
+#: The fraction of them that peers without a valid token may have, where the page is served.
 STRANGERS_PART = 1 / 3
 
-#: Connections that are handed on in a second, at most: to serve one takes longer than to open it.
+#: The maximum number of connections that are passed on per second, because serving one takes longer
+#: than opening it.
 NEW_GUESTS_PER_SECOND = 100
 
-#: Connections that are accepted in a second, at most. More would take the processor from the
-#: queue, and each would soon be closed for the next.
+#: The maximum number of connections that are accepted per second. More would take processor time
+#: from the queue, and each would soon be closed for the next one.
 ACCEPTED_PER_SECOND = 300
 
-#: Connections that wait for that in the system.
+#: How many connections may wait in the system to be accepted.
 BACKLOG = 1024
 
-#: Paths that are answered here.
+#: The paths that are answered here.
 PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 
 _PAGES = b"there are /metrics, /healthz and /readyz\n"
@@ -81,17 +83,19 @@ class Seat(Protocol):
 
     @property
     def is_free(self) -> bool:
-        """Whether the connection has gone, or has to go."""
+        """Whether the connection is closed, or is about to be."""
         ...
 
     def note_late(self) -> None:
-        """A deadline has passed: the connection is closed."""
+        """Note that the connection is closed because a deadline has passed."""
 
     def note_wrong_token(self) -> None:
-        """What was shown is no key that is taken."""
+        """Note that the peer sent a token that is not valid."""
 
     def prove(self, role: Role) -> None:
-        """Whoever is there holds a key: it gives way to others who do alone. Raises BusyError."""
+        """Note that the peer has proven a key, so that the connection is only closed in favour of
+        others that have, too. Raises BusyError.
+        """
 
 
 class Guest(Protocol):
@@ -99,41 +103,42 @@ class Guest(Protocol):
 
     @property
     def closed(self) -> Awaitable[None]:
-        """Done when it is closed."""
+        """Done when the connection is closed."""
         ...
 
     def measure_idle(self) -> float:
-        """Seconds without a request under way."""
+        """Return for how many seconds no request has been in progress."""
         ...
 
 
 class PageSite(Protocol):
-    """Serves what this server does not."""
+    """Serves the paths that this server does not."""
 
     def take(self, transport: asyncio.Transport, head: bytes, seat: Seat) -> Guest:
-        """Serve a connection of which ``head`` has been read."""
+        """Serve a connection from which ``head`` has been read."""
         ...
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """End everything that is in progress."""
 
 
-#: Answers the paths of this server, by path and the headers Authorization and Accept; None for
-#: other paths.
+#: Answers the paths of this server, given the path and the headers Authorization and Accept; None
+#: for other paths.
 Plain = Callable[[str, str, str], Awaitable[Answer | None]]
 
-#: Makes the site when it is needed first, in the thread of HTTP.
+#: Makes the site when it is first needed, in the thread of HTTP.
 OpenSite = Callable[[Plain], PageSite]
 
 
 class HttpServer:
-    """Serves a registry, tells whether the coordinator is well, and hands everything else on.
+    """Serves metrics and health of the coordinator, and passes on everything else.
 
     ``find_problem`` returns one line about what is wrong, and ``find_held`` one about why work
-    waits for room, each "" for nothing. ``find_tokens`` returns those of which one is wanted for
-    the metrics where other machines can connect; None: nothing is wanted. It is called in the event
-    loop in which the server is started. ``open_site`` makes what serves all other paths, and
-    ``tls`` is what to encrypt with. Raises UsageError when it cannot serve at the address.
+    waits for space, each "" for nothing. ``find_tokens`` returns the tokens of which one is
+    required for the metrics where other machines can connect; None means that no token is required.
+    It is called in the event loop in which the server is started. ``open_site`` makes the server of
+    all other paths, and ``tls`` is the context for TLS. Raises UsageError if it cannot serve at the
+    address.
     """
 
     def __init__(
@@ -152,7 +157,7 @@ class HttpServer:
         self._find_held = find_held
         self._scrapes = Scrapes(registry)
         listener = listen(address, BACKLOG, " HTTP")
-        #: The address that is served, with the port that the system chose for port 0.
+        #: The served address, with the port that the system chose for port 0.
         self.bound = Address(*listener.getsockname()[:2])
         self._find_tokens = None if is_loopback(self.bound.host) else find_tokens
         self._open_site = open_site
@@ -176,17 +181,17 @@ class HttpServer:
 
     @property
     def wants_token(self) -> bool:
-        """Whether the metrics are for those alone who bring a token."""
+        """Whether a token is required for the metrics."""
         return self._find_tokens is not None
 
     def start(self) -> None:
-        """Begin to serve, in a thread; the running event loop is that of the queue."""
+        """Begin to serve, in a thread. The running event loop is that of the queue."""
         self._queue_loop = asyncio.get_running_loop()
         self._loop.call_soon(self._acceptor.start)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, if it was never started."""
+        """Stop listening, if the server was never started."""
         if not self._thread.is_alive():
             self._acceptor.close()
             self._loop.close()
@@ -207,7 +212,7 @@ class HttpServer:
 
     async def _stop(self) -> None:
         self._acceptor.close()
-        await asyncio.sleep(0)  # what was accepted last has its task begun
+        await asyncio.sleep(0)  # lets tasks begin for the connections that were accepted last
         for task in self._hosts:
             task.cancel()
         if self._hosts:
@@ -230,7 +235,7 @@ class HttpServer:
         return bool(gone)
 
     def prove(self, task: asyncio.Task[None], role: Role) -> None:
-        """Whoever is at the other end of a task's connection holds a key. Raises BusyError."""
+        """Note that the peer of a task's connection holds a key. Raises BusyError."""
         if self._admission.is_pending(task) and (gone := self._admission.prove(task, role)):
             self._put_off(gone, IDLE, "it was not in use, and others came")
 
@@ -246,11 +251,11 @@ class HttpServer:
         self._refusals.note(host, reason, f"refused an HTTP request from {host}: {why}")
 
     def refuse_token(self, host: str) -> None:
-        """Somebody at a host has shown a token that is not taken."""
+        """Count and log that a host sent an invalid token."""
         self._refuse(host, TOKEN, "the token that it brought is not taken")
 
     def refuse_late(self, host: str) -> None:
-        """A connection of a host is closed, for one of its deadlines has passed."""
+        """Count and log that a connection of a host is closed because a deadline has passed."""
         self._refuse(host, HTTP, f"it took longer than {REQUEST_SECONDS:.0f} seconds")
 
     def _forget(self, task: asyncio.Task[None]) -> None:
@@ -288,15 +293,15 @@ class HttpServer:
     async def _host(
         self, site: PageSite, transport: asyncio.Transport, head: bytes, host: str
     ) -> None:
-        """Hand a connection on until it is closed."""
+        """Pass a connection on until it is closed."""
         task = asyncio.current_task()
         assert task, "connections are served by tasks"
         guest = self._guests[task] = site.take(transport, head, _Seat(self, task, host))
         await guest.closed
 
     async def _open(self, sock: socket.socket) -> tuple[asyncio.Transport, HeadReader]:
-        """Take over what was accepted, with TLS where that is spoken. Raises OSError."""
-        reader = HeadReader()  # of uvloop and TLS one would get something else
+        """Take over an accepted connection, with TLS if configured. Raises OSError."""
+        reader = HeadReader()  # the protocol that uvloop and TLS return is another object
         await self._loop.connect_accepted_socket(lambda: reader, sock, ssl=self._tls)
         return reader.transport, reader
 
@@ -369,7 +374,7 @@ class _Seat(NamedTuple):
 
 
 def brings_token(said: str, tokens: Iterable[bytes]) -> bool:
-    """Whether a header Authorization has one of these tokens."""
+    """Return whether the value of an Authorization header contains one of these tokens."""
     scheme, _, token = said.partition(" ")
     given = token.strip().encode("latin-1", "replace")
     found = [hmac.compare_digest(known, given) for known in tokens]
@@ -377,5 +382,5 @@ def brings_token(said: str, tokens: Iterable[bytes]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to an address."""
+    """Return whether only this machine can connect to an address."""
     return host == "::1" or host.startswith("127.")

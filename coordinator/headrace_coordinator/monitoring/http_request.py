@@ -1,4 +1,4 @@
-"""The head of a request and an answer of HTTP, as bytes: no more than monitoring needs."""
+"""The head of an HTTP request, and an answer, as bytes. This is all that monitoring needs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import cast
 
 from msgspec import Struct
 
-#: Bytes of a request's line and headers.
+#: The maximum size of a request's line and headers, in bytes.
 MAX_HEAD_BYTES = 16 << 10
 
-#: Bytes of its first line.
+#: The maximum size of its first line, in bytes.
 MAX_LINE_BYTES = 4 << 10
 
 TEXT = "text/plain; charset=utf-8"
@@ -34,7 +34,7 @@ class Request(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What is answered; as bytes it ends the connection."""
+    """An answer, after which the connection is closed."""
 
     status: HTTPStatus
     body: bytes
@@ -54,19 +54,19 @@ class Answer(Struct, frozen=True):
 
 
 def is_whole(head: bytes | bytearray) -> bool:
-    """Whether a request can be answered: its headers are there, or are too long."""
+    """Return whether a request can be answered: its headers are complete, or too long."""
     return _END.search(head) is not None or len(head) > MAX_HEAD_BYTES
 
 
 def is_bounded(head: bytes) -> bool:
-    """Whether the head that this begins with is whole within its bytes: what comes after it in the
-    same piece does not count.
+    """Return whether the head at the beginning is complete and not too long. What comes after it in
+    the same piece does not count.
     """
     return _END.search(head, 0, MAX_HEAD_BYTES) is not None
 
 
 def read_request(head: bytes) -> Request | Answer:
-    """The request in what has been read, or the answer to what is none."""
+    """Return the request in what has been read, or the answer to an invalid one."""
     line, _, rest = head.partition(b"\n")
     if len(line) > MAX_LINE_BYTES:
         return refuse(HTTPStatus.REQUEST_URI_TOO_LONG, line)
@@ -84,8 +84,8 @@ def read_request(head: bytes) -> Request | Answer:
 
 
 def refuse(status: HTTPStatus, line: bytes = b"") -> Answer:
-    """An answer to what is no request; ``line`` is its first. Programs have it as a problem of
-    RFC 9457.
+    """Return the answer to an invalid request whose first line is ``line``. For the JSON API it is
+    a problem of RFC 9457.
     """
     if not _IS_OF_API.match(line):
         return Answer(status, f"{status.phrase}\n".encode())
@@ -113,16 +113,16 @@ class HeadReader(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece of it."""
+        """Receive some bytes."""
         if self._whole.done():
-            return  # only of a request that has its answer: nobody reads that
+            return  # the request has its answer already, and nobody reads its rest
         self._head += data
         if is_whole(self._head):
             self.transport.pause_reading()
             self._whole.set_result(bytes(self._head))
 
     def eof_received(self) -> bool:
-        """The other side says no more; it may still read the answer, but not over TLS."""
+        """Note that the peer sends no more. It may still read the answer, but not with TLS."""
         if not self._whole.done():
             self._whole.set_result(b"")
         elif not self._lost.done():
@@ -130,7 +130,7 @@ class HeadReader(asyncio.Protocol):
         return self.transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
+        """Note that the connection is closed."""
         del exc
         self._may_write.set()
         if not self._whole.done():
@@ -139,20 +139,20 @@ class HeadReader(asyncio.Protocol):
             self._lost.set_result(None)
 
     def pause_writing(self) -> None:
-        """Write no more for now."""
+        """Stop writing for now."""
         self._may_write.clear()
 
     def resume_writing(self) -> None:
-        """Write on."""
+        """Continue to write."""
         self._may_write.set()
 
     async def read(self) -> bytes:
-        """The head, with what came along with its end; b"" when the connection ended before."""
+        """Return the head and what followed it; b"" if the connection was closed before."""
         return await self._whole
 
     async def finish(self, answer: bytes, linger_seconds: float) -> None:
-        """Send an answer, and wait a moment for the other side to close: what it still sends would
-        make the system throw away the answer.
+        """Send an answer, and wait a moment for the peer to close, because the system would discard
+        the answer if the peer still sent something.
         """
         self.transport.set_write_buffer_limits(0)
         self.transport.write(answer)
@@ -160,6 +160,6 @@ class HeadReader(asyncio.Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self.transport.resume_reading()
-        else:  # TLS
+        else:  # with TLS
             self.transport.close()
         await asyncio.wait([self._lost], timeout=linger_seconds)

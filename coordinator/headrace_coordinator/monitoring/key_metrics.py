@@ -1,4 +1,4 @@
-"""Metrics of what has to be renewed some day: keys, and certificates that were given."""
+"""Metrics of what has to be renewed some day: keys, and certificates that a user provided."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from headrace_wire.key_book import KeyBook, find_book, read_book
 
 
 class KeyCollector:
-    """Looks at the file of the coordinator's own key, and of the named ones, at each scrape.
+    """Reads the file of the coordinator's own key, and that of the named keys, at each scrape.
 
-    ``certificates`` are in DER, by what they are for.
+    ``certificates`` are in DER, by their purpose.
     """
 
     def __init__(self, key_file: Path, certificates: Mapping[str, bytes]) -> None:
@@ -26,7 +26,7 @@ class KeyCollector:
         self._book_stamp: tuple[int, int] | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is known: what cannot be read is left out."""
+        """Yield the metrics. What cannot be read is left out."""
         now = time.time()
         ages: dict[str, float] = {}
         if self._key_file.exists():
@@ -55,12 +55,12 @@ class KeyCollector:
             if stamp != self._book_stamp:
                 self._book, self._book_stamp = read_book(self._key_file), stamp
         except (OSError, KeyRefusedError):
-            pass  # the coordinator's log tells what is wrong with the file
+            pass  # the coordinator's log says what is wrong with the file
         return self._book
 
 
 def _read_end(certificate: bytes) -> float:
-    # Large, and needed only where a certificate was given.
+    # This module is large, and only needed if a certificate was provided.
     from cryptography import x509  # noqa: PLC0415
 
     return x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()

@@ -1,7 +1,7 @@
-"""Prometheus metrics of what happens in the queue.
+"""Prometheus metrics of events in the queue.
 
-The queue knows nothing of this module. Names begin with ``headrace_`` and have base units. No id of
-a job or task is ever a label.
+The queue does not use this module. Names begin with ``headrace_`` and have base units. Labels never
+contain the id of a job or task.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 #: Upper bounds of the time from a job's submission to its end, in seconds.
 JOB_BOUNDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0, 604800.0)
 
-#: How a worker goes.
+#: How a worker disconnects.
 LEFT = "left"
 SILENT = "silent"
 
@@ -122,7 +122,7 @@ class CoordinatorMetrics:
             registry=self.registry,
         )
         for how in (LEFT, SILENT):
-            self._gone.labels(how)  # so that the first one is a growth
+            self._gone.labels(how)  # so that the first one is an increase
         self._dropped = self._count(
             "headrace_outcomes_dropped", "Outcomes that came for tasks which had one already."
         )
@@ -150,8 +150,8 @@ class CoordinatorMetrics:
             registry=self.registry,
         )
         for reason in REASONS:
-            self._refused.labels(reason)  # so that the first one is a growth
-        #: What the page and the JSON API count.
+            self._refused.labels(reason)  # so that the first one is an increase
+        #: Counters of the page and the JSON API.
         self.page = PageMetrics(self.registry)
 
     def watch(self, ledger: Ledger, shared: SharedObjects) -> None:
@@ -159,7 +159,9 @@ class CoordinatorMetrics:
         self.registry.register(QueueCollector(ledger, shared, self._samples))
 
     def watch_keys(self, key_file: Path, certificates: Mapping[str, bytes]) -> None:
-        """``certificates`` are those in DER that somebody has to renew, by what they are for."""
+        """Add metrics of keys, and of ``certificates`` in DER that a user has to renew, by their
+        purpose.
+        """
         self.registry.register(KeyCollector(key_file, certificates))
 
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
@@ -182,8 +184,8 @@ class CoordinatorMetrics:
         max_connections: int,
         tls: ssl.SSLContext | None = None,
     ) -> HttpServer:
-        """Serve the metrics, to those who bring one of the tokens unless there are none; and what
-        else there is.
+        """Return a server for the metrics, for which one of the tokens is required if there are
+        any, and for the page.
         """
         return HttpServer(
             address,
@@ -211,7 +213,7 @@ class CoordinatorMetrics:
         self._samples.add(worker, number, samples)
 
     def note_events(self, happened: Sequence[Event]) -> None:
-        """Count what happened."""
+        """Count events."""
         for event in happened:
             match event:
                 case events.SpanDone(service=service, operation=operation):

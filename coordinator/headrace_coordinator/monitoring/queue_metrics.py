@@ -22,7 +22,7 @@ from headrace_wire.version import VERSION
 
 
 class QueueCollector:
-    """Reads the state at each scrape, so that what is gone is no longer reported."""
+    """Reads the state at each scrape, so that objects that no longer exist are not reported."""
 
     def __init__(self, ledger: Ledger, shared: SharedObjects, samples: SampleBook) -> None:
         self._ledger = ledger

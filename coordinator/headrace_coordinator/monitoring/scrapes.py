@@ -1,7 +1,7 @@
-"""The text that Prometheus reads: computed once a second at most, a little at a time.
+"""The text that Prometheus reads, which is made at most once a second, in short steps.
 
-A scrape of 3,000 jobs takes some 10 ms, and the event loop serves the queue too. So whoever asks
-again within the second gets the same text, and between metrics the loop does what else there is.
+A scrape with 3,000 jobs takes about 10 ms, and the process has to serve the queue, too. So further
+requests within the second get the same text, and between metrics the loop serves others.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
-#: Seconds for which a text is served again.
+#: For how many seconds a text is served again.
 FRESH_SECONDS = 1.0
 
-#: Seconds of work after which others come first.
+#: After how many seconds of work others get their turn.
 TURN_SECONDS = 0.002
 
-#: The versions of the formats that there are: whoever asks for others has none made for them alone.
+#: The existing versions of the formats. Other versions share one text, so that no request can make
+#: the server write a text for itself alone.
 _VERSION = re.compile(r"; version=(0\.0\.4|1\.0\.0);")
 
-#: The end of a text in the format of OpenMetrics.
+#: The end of a text in the format OpenMetrics.
 _END = b"# EOF\n"
 
 
@@ -36,7 +37,7 @@ class _Text(Struct, frozen=True):
 
 
 class _One(Struct, frozen=True):
-    """One metric family, as encoders take them."""
+    """One metric family, as encoders require it."""
 
     family: Metric
 
@@ -45,7 +46,7 @@ class _One(Struct, frozen=True):
 
 
 class Scrapes:
-    """Texts of a registry, in the formats that are asked for."""
+    """The texts of a registry, in the requested formats."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -54,12 +55,12 @@ class Scrapes:
         self._made_at = -FRESH_SECONDS
 
     async def read(self, accepted: str) -> tuple[bytes, str]:
-        """A text in the format that an ``Accept`` header asks for, and its type."""
+        """Return a text in the format that an ``Accept`` header requests, and its content type."""
         encode, content_type = choose_format(accepted)
         async with self._lock:
             text = self._texts.get(content_type)
             if text is None or not _is_fresh(text.made_at):
-                # Formats take turns: there are many of them, as far as those who ask are concerned.
+                # All formats share the limit, because requests could name any number of them.
                 await asyncio.sleep(self._made_at + FRESH_SECONDS - time.monotonic())
                 self._made_at = time.monotonic()
                 text = _Text(await self._write(encode), self._made_at)
@@ -83,8 +84,8 @@ class Scrapes:
 
 
 def choose_format(accepted: str) -> tuple[Callable[[Any], bytes], str]:
-    """How to write what an ``Accept`` header asks for, and its type; plain text for what is not
-    known. prometheus-client takes anything for a version, and fails where it is none.
+    """Return an encoder for what an ``Accept`` header requests, and its content type; plain text
+    for unknown formats. prometheus-client accepts any text as a version, and fails if it is none.
     """
     try:
         encode, content_type = choose_encoder(accepted)

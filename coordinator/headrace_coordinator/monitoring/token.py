@@ -1,4 +1,4 @@
-"""The token for the metrics, where a Prometheus that runs as another user may read it."""
+"""The token for the metrics, in a file for a Prometheus that runs as another user."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from headrace_wire.secret_files import replace_file
 
 log = logging.getLogger(__name__)
 
-#: Everybody may read the file: whoever may look into its folder is who is meant to. What the token
-#: lets its holder do is look.
+#: Everybody may read the file. Access is controlled by its folder, and the token only permits
+#: reading.
 MODE = 0o644
 
 
 def write_token(path: Path, token: bytes) -> None:
     """Write the token for others to read, unless it is there already.
 
-    What cannot be written is told in one line: the coordinator does not need it.
+    If it cannot be written, this is logged in one line, because the coordinator does not need it.
     """
     try:
         if path.exists() and path.read_bytes().strip() == token:

@@ -1,4 +1,4 @@
-"""Limits how many requests are served in a second; they are served one after another."""
+"""Limits how many requests are served per second; they are served one after another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-#: Seconds after a pause in which as many more have their turn at once.
+#: After a pause, the requests of so many seconds may proceed at once.
 BURST_SECONDS = 0.5
 
 
@@ -15,7 +15,7 @@ def _stays() -> bool:
 
 
 class Turns:
-    """Lets waiting requests proceed in the order in which they came."""
+    """Lets waiting requests proceed in the order in which they arrived."""
 
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second
@@ -23,7 +23,7 @@ class Turns:
         self._queue = asyncio.Lock()
 
     async def take(self, is_gone: Callable[[], bool] = _stays) -> bool:
-        """Wait for a turn. Whoever is gone meanwhile takes none: False."""
+        """Wait for a turn. Return False, without using one, if the peer disconnected meanwhile."""
         async with self._queue:
             if is_gone():
                 return False

@@ -1,4 +1,4 @@
-"""Metrics of the workers that are connected, read at each scrape.
+"""Metrics of the connected workers, read at each scrape.
 
 Workers choose their names: those beyond MAX_WORKERS are added up in one series, OTHER.
 """
@@ -15,15 +15,15 @@ from headrace_coordinator.monitoring.series import OTHER
 from headrace_coordinator.queue.queue import Queue
 from headrace_wire.messages.workers import WorkerStatus
 
-#: Workers that have series of their own.
+#: How many workers have series of their own.
 MAX_WORKERS = 1000
 
 
 def show_workers(queue: Queue, now: Now) -> Iterator[Metric]:
-    """Yield all of them."""
+    """Yield the metrics of all workers."""
     statuses = queue.leasing.statuses(now)
     by_name: dict[str, list[WorkerStatus]] = {}
-    for status in statuses:  # two workers may have been given one name
+    for status in statuses:  # two workers may have the same name
         name = status.name if status.name in by_name or len(by_name) < MAX_WORKERS else OTHER
         by_name.setdefault(name, []).append(status)
     yield make_gauge("headrace_workers", "Connected workers.", len(statuses))

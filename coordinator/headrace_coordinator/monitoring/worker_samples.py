@@ -12,35 +12,36 @@ from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.messages.reports import Sample
 from headrace_wire.samples import KINDS, SampleKind
 
-#: The values of a series' labels; and its total: the sum, and the number of observations in each
+#: The values of a series' labels, and its total: the sum, and the number of observations in each
 #: bucket.
 Labels = tuple[str, ...]
 Total = tuple[float, list[int]]
 
-#: Of how many of a worker's last reports it is known which have come.
+#: For how many of a worker's last reports it is known whether they have arrived.
 KEPT_REPORTS = 64
 
-#: Series that are kept in all. The names of services and operations are few.
+#: The maximum number of series. There are few names of services and operations.
 MAX_SERIES = 2000
 
 
 class SampleBook:
-    """Totals by metric and labels. Thread safe."""
+    """Totals by metric and labels. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._totals: dict[tuple[str, Labels], Total] = {}
-        #: The highest number of each worker's reports, and which of those before it have come, as
-        #: bits: one far away has several under way, which may come in any order.
+        #: The highest number of each worker's reports, and which of the earlier ones have arrived,
+        #: as bits. Several reports of a worker that is far away may arrive in any order.
         self._last_report: dict[str, tuple[int, int]] = {}
 
     def add(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
-        """Add a report's samples. The same report again changes nothing.
+        """Add a report's samples. If the same report was added before, nothing changes.
 
         A sample of an unknown metric, or with other labels or buckets, is ignored.
         """
         with self._lock:
-            # In the order in which workers were heard of last: the oldest is forgotten first.
+            # Workers are kept in the order in which they last reported; the oldest is forgotten
+            # first.
             last, came = self._last_report.pop(worker, (0, 0))
             is_news, self._last_report[worker] = _note_number(number, last, came)
             if len(self._last_report) > MAX_WORKERS:
@@ -71,7 +72,7 @@ class SampleBook:
 
 
 def _note_number(number: int, last: int, came: int) -> tuple[bool, tuple[int, int]]:
-    """Whether a report is new, and what is known then: the highest number, and which have come."""
+    """Return whether a report is new, the highest number, and which reports have arrived."""
     if number > last:
         came = (came << min(number - last, KEPT_REPORTS) | 1) & ((1 << KEPT_REPORTS) - 1)
         return True, (number, came)

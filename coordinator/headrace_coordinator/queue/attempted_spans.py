@@ -1,4 +1,4 @@
-"""Spans of tasks that wait for another attempt, with how often they were attempted."""
+"""Spans of tasks that wait for another attempt, with the number of their attempts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AttemptedSpan = tuple[int, int, int]
 class AttemptedSpans:
     """The span that was added last is taken first. ``count`` is the number of their tasks.
 
-    To find tasks by their index costs a binary search, not a look at every span.
+    Tasks are found by their index with a binary search, not by examining every span.
     """
 
     __slots__ = ("_spans", "_starts", "count")
@@ -21,7 +21,7 @@ class AttemptedSpans:
     def __init__(self) -> None:
         #: Stop and attempts by start, in the order in which they were added.
         self._spans: dict[int, tuple[int, int]] = {}
-        #: The starts once more, to be searched.
+        #: The starts again, as a set that can be searched.
         self._starts = RangeSet()
         self.count = 0
 
@@ -41,7 +41,9 @@ class AttemptedSpans:
         self.count += stop - start
 
     def take(self, find_cut: Callable[[int, int, int], int]) -> AttemptedSpan:
-        """Take the first part of a span, up to where ``find_cut`` says. There must be one."""
+        """Remove and return the first part of a span, up to where ``find_cut`` says. There must be
+        a span.
+        """
         start, (stop, attempts) = self._spans.popitem()
         self._starts.remove(start, start + 1)
         self.count -= stop - start
@@ -51,7 +53,9 @@ class AttemptedSpans:
         return start, cut, attempts
 
     def remove(self, start: int, stop: int, attempts: int | None = None) -> list[tuple[int, int]]:
-        """Remove tasks [start, stop), or those with so many attempts. Returns which were here."""
+        """Remove tasks [start, stop), or only those with so many attempts. Returns those that were
+        here.
+        """
         taken: list[tuple[int, int]] = []
         for left in self._find_starts(start, stop):
             right, own = self._spans[left]
@@ -74,7 +78,7 @@ class AttemptedSpans:
         self.count = 0
 
     def _find_starts(self, start: int, stop: int) -> list[int]:
-        """Return where the spans begin that may contain some of the tasks [start, stop)."""
+        """Return the starts of the spans that may contain some of the tasks [start, stop)."""
         if not self._spans:
             return []
         found = [left for piece in self._starts.overlap(start, stop) for left in range(*piece)]

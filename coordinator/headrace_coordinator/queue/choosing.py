@@ -1,4 +1,4 @@
-"""Which jobs a list or a count is about."""
+"""Selects the jobs for a list or a count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from headrace_coordinator.queue.job import Job
 from headrace_wire.messages.jobs import JobFilter
 
-#: Chooses all jobs.
+#: Selects all jobs.
 EVERY_JOB = JobFilter()
 
 
@@ -19,10 +19,10 @@ def choose_jobs(
     *,
     data: bool = False,
 ) -> Iterator[Job]:
-    """Those of some jobs that were chosen, with numbers below ``before``.
+    """Yield those of the jobs that match the filter, with numbers below ``before``.
 
-    Those that keep data for others are among them if ``data``. With ``by``, only those that were
-    submitted with the key of this name.
+    Jobs that keep data for others are included if ``data``. With ``by``, only jobs that were
+    submitted with the key of this name are.
     """
     states, service, since = chosen.states, chosen.service, chosen.since
     text, submitted_by = chosen.text.casefold(), chosen.submitted_by

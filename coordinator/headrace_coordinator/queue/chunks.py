@@ -1,4 +1,4 @@
-"""Which inputs of a job were put together, and how many bytes they take."""
+"""Which inputs of a job were put together, and how many bytes they have."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from bisect import bisect_right
 
 from msgspec import Struct, field
 
-#: Chunks that are forgotten together, as that moves all others.
+#: How many chunks are removed together, because a removal moves all others.
 FORGOTTEN_AT_ONCE = 4096
 
 
 class Chunks(Struct):
-    """In index order, as plain numbers: a client that puts inputs one by one makes many."""
+    """Chunks in index order, as plain numbers, because a client that puts inputs one by one makes
+    many.
+    """
 
     starts: array[int] = field(default_factory=lambda: array("q"))
     stops: array[int] = field(default_factory=lambda: array("q"))
@@ -24,13 +26,15 @@ class Chunks(Struct):
         self.sizes.append(size_bytes)
 
     def forget_before(self, index: int) -> None:
-        """Forget chunks whose tasks all come before ``index``, once there are many of them."""
+        """Remove chunks whose tasks all come before ``index``, if there are many of them."""
         gone = bisect_right(self.stops, index)
         if gone >= FORGOTTEN_AT_ONCE:
             del self.starts[:gone], self.stops[:gone], self.sizes[:gone]
 
     def touching(self, start: int, stop: int) -> list[tuple[int, int, int]]:
-        """Return the chunks, as (start, stop, bytes), that hold inputs of tasks [start, stop)."""
+        """Return the chunks, as (start, stop, bytes), that contain inputs of tasks [start,
+        stop).
+        """
         first = max(0, bisect_right(self.starts, start) - 1)
         found: list[tuple[int, int, int]] = []
         for place in range(first, len(self.starts)):
@@ -41,9 +45,10 @@ class Chunks(Struct):
         return found
 
     def fit(self, start: int, stop: int, max_bytes: int) -> int:
-        """Return the largest stop so that inputs from ``start`` on take at most ``max_bytes``.
+        """Return the largest stop so that inputs from ``start`` on have at most ``max_bytes``.
 
-        It is at least one task. The bytes of a chunk are assumed to be the same for all its tasks.
+        It includes at least one task. The bytes of a chunk are assumed to be the same for each
+        task.
         """
         left = float(max_bytes)
         for chunk_start, chunk_stop, size in self.touching(start, stop):
@@ -55,7 +60,7 @@ class Chunks(Struct):
         return stop
 
     def measure_bytes(self, start: int, stop: int) -> int:
-        """Return about how many bytes the inputs of tasks [start, stop) take."""
+        """Return the approximate size of the inputs of tasks [start, stop), in bytes."""
         return sum(
             size * (min(right, stop) - max(left, start)) // (right - left)
             for left, right, size in self.touching(start, stop)

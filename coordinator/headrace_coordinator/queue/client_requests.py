@@ -1,4 +1,4 @@
-"""Jobs come in, are looked at, stopped, forgotten, and expire. Pure transitions."""
+"""Jobs are submitted, queried, stopped and deleted, and they expire. Pure transitions."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ from headrace_wire.messages.jobs import (
 from headrace_wire.messages.spans import Span
 from headrace_wire.words import count
 
-#: Seconds without a word from its client after which an unsealed or owned job is forgotten.
+#: After how many seconds without a request of its client an unsealed or owned job is deleted.
 ABANDONED_SECONDS = 120.0
 
 
-#: Runs of tasks that are kept of a job that has expired.
+#: How many runs of tasks are kept of a job that has expired.
 RUNS_KEPT = 500
 
-#: Jobs that are forgotten in one tick; others may come between.
+#: How many jobs are deleted in one tick, so that others get their turn.
 EXPIRED_AT_ONCE = 20
 
 
 class TooEarlyError(JobStateError):
-    """Inputs that come before these have not come yet: for the served queue, which waits."""
+    """Inputs before these have not arrived yet. The served queue waits for them."""
 
 
 class Intake:
-    """Transitions that clients ask for, or that follow when they ask for nothing."""
+    """Transitions that clients request, or that follow if they request nothing."""
 
     def __init__(self, state: QueueState, spool: Spool, result_ttl_seconds: float) -> None:
         self._state = state
@@ -64,9 +64,9 @@ class Intake:
         self._result_ttl_seconds = result_ttl_seconds
 
     def submit(self, spec: JobSpec, now: Now, by: str = "") -> JobStatus:
-        """Accept a job from a client whose key has this name; the same id again is the same job.
+        """Accept a job from a client whose key has this name. The same id again is the same job.
 
-        Raises UsageError, ServiceMissingError when workers are there but none could do it, and
+        Raises UsageError, ServiceMissingError if workers are connected but none could run it, and
         SpoolFullError.
         """
         known = self._state.jobs.get(spec.id)
@@ -101,8 +101,8 @@ class Intake:
     def put(self, job_id: str, start: int, inputs: bytes, now: Now) -> int:
         """Add a batch of inputs. Returns the index that comes next.
 
-        A repeated batch changes nothing. Raises TooEarlyError where those before them have not come
-        yet, JobStateError, ProtocolError, and SpoolFullError.
+        A repeated batch changes nothing. Raises TooEarlyError if inputs before these have not
+        arrived yet, JobStateError, ProtocolError, and SpoolFullError.
         """
         job = self._state.find(job_id)
         stop = start + check_batch(inputs)
@@ -132,13 +132,13 @@ class Intake:
         return stop
 
     def require_data(self, job_id: str) -> None:
-        """Raise UnknownJobError where there is no job of this id that keeps data."""
+        """Raise UnknownJobError if there is no job with this id that keeps data."""
         job = self._state.find(job_id)
         if not job.keeps_data:
             raise UnknownJobError(f"job {job_id} keeps no data for others")
 
     def seal(self, job_id: str, tasks: int, now: Now) -> JobStatus:
-        """Note that a job is whole. Raises JobStateError if it has another number of tasks."""
+        """Mark a job as complete. Raises JobStateError if it has another number of tasks."""
         job = self._state.find(job_id)
         if job.tasks != tasks:
             raise JobStateError(f"job {job_id} has {count(job.tasks, 'task')}, not {tasks}")
@@ -165,10 +165,10 @@ class Intake:
         chosen: JobFilter = EVERY_JOB,
         by: str | None = None,
     ) -> tuple[JobStatus, ...]:
-        """Jobs with numbers below ``before``, the newest first, without their parameters.
+        """Return jobs with numbers below ``before``, the newest first, without their parameters.
 
-        Those that keep data for others are among them if ``data``. With ``by``, only those that
-        were submitted with the key of this name.
+        Jobs that keep data for others are included if ``data``. With ``by``, only jobs that were
+        submitted with the key of this name are.
         """
         most = min(most, chosen.limit or most)
         listed = choose_jobs(reversed(self._state.jobs.values()), chosen, before, by, data=data)
@@ -178,15 +178,16 @@ class Intake:
         )
 
     def count_jobs(self, chosen: JobFilter, by: str | None = None) -> int:
-        """How many jobs there are to list, beside those that keep data."""
+        """Return how many jobs there are to list, without those that keep data."""
         if chosen == EVERY_JOB and by is None:
             return len(self._state.jobs) - self._state.data_jobs
         return sum(1 for _ in choose_jobs(self._state.jobs.values(), chosen, inf, by))
 
     def match(self, start: str, by: str | None = None) -> list[str]:
-        """The ids of the newest jobs that begin with this; the job of this very id alone.
+        """Return the ids of the newest jobs that begin with ``start``, or only the job with this
+        id.
 
-        With ``by``, only of those that were submitted with the key of this name.
+        With ``by``, only jobs that were submitted with the key of this name are considered.
         """
         jobs = self._state.jobs
         if start in jobs and by in (None, jobs[start].submitted_by):
@@ -201,14 +202,14 @@ class Intake:
         return list(islice(alike, IDS_MATCHED))
 
     def cancel(self, job_id: str, now: Now) -> JobStatus:
-        """Stop a job; what is done stays done. A final job stays as it is."""
+        """Stop a job. Finished tasks keep their results. A final job is not changed."""
         job = self._state.find(job_id)
         if not job.is_final:
             self._state.end(job, CANCELLED, now)
         return self.status(job_id, now)
 
     def deliver(self, job_id: str, spans: Iterable[Span], now: Now) -> None:
-        """Note that the client of an owned job lives and has the values of these spans."""
+        """Note that the client of an owned job is alive and has the values of these spans."""
         job = self._state.find(job_id)
         job.heard = now.monotonic
         starts: list[int] = []
@@ -227,9 +228,9 @@ class Intake:
             self._state.emit(delivered)
 
     def delete(self, job_id: str) -> None:
-        """Forget a job and the data that goes with it; running tasks of it are stopped.
+        """Delete a job and the data that belongs to it; its running tasks are stopped.
 
-        An unknown one is forgotten already.
+        It is no error if the job is unknown.
         """
         job = self._state.jobs.get(job_id)
         if job:
@@ -242,12 +243,12 @@ class Intake:
             self._state.emit(deleted)
 
     def drop_summary(self, job_id: str) -> None:
-        """Let nothing be left of a job that has expired."""
+        """Delete the summary of a job that has expired."""
         if job_id not in self._state.jobs:
             self._state.emit(events.SummaryDropped(job_id))
 
     def acknowledge(self, job_id: str) -> None:
-        """Drop the results of a final job, as they are safe elsewhere. Raises JobStateError."""
+        """Drop the results of a final job, which are safe elsewhere. Raises JobStateError."""
         job = self._state.find(job_id)
         if not job.is_final:
             raise JobStateError(f"job {job_id} is {job.state}: its results are not complete")
@@ -261,7 +262,9 @@ class Intake:
             self._state.emit(events.ResultsDropped(job_id, tuple(job.dropped)))
 
     def expire(self, now: Now) -> None:
-        """End jobs whose deadline has passed, and forget those that nobody asks for."""
+        """End jobs whose deadline has passed, and delete jobs that nobody has requested for
+        long.
+        """
         expired = 0
         for job in list(self._state.jobs.values()):
             if self._find_deadline(job) > now.monotonic:
@@ -316,7 +319,7 @@ class Intake:
     def _require_service(self, service: str) -> None:
         members = self._state.members.values()
         if service == DATA_SERVICE:
-            return  # nobody runs it
+            return  # no worker runs it
         if members and not any(service in member.services for member in members):
             offered = sorted({name for member in members for name in member.services})
             raise ServiceMissingError(
@@ -326,7 +329,7 @@ class Intake:
 
 
 def _tell_expiry(job: Job, now: Now) -> events.JobExpired:
-    """Say that a job has expired, with all that is kept of it, if it is one that people know."""
+    """Return the event for an expired job, with its summary if it is not only data."""
     summary = None
     if not job.keeps_data:
         status = replace(job.status(now, "", parameters=b""), results_kept=False, expired=True)
@@ -337,9 +340,11 @@ def _tell_expiry(job: Job, now: Now) -> events.JobExpired:
 
 
 def _explain_end(job: Job, consequence: str) -> JobStateError:
-    """Say that a job ended before all of its inputs were there, and why."""
+    """Return the error for a job that ended before all of its inputs were there, with the
+    reason.
+    """
     if job.ended_because:
-        # The command was right, and time ran out: that is a failure, and no misuse.
+        # The request was correct, and time ran out: that is a failure, and not an error of usage.
         return JobIncompleteError(
             f"job {job.spec.id} is {job.state}, as {job.ended_because} "
             f"before all of its inputs were there: {consequence}"

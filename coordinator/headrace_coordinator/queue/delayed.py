@@ -1,4 +1,4 @@
-"""Tasks that wait until a pause is over, by the time at which it ends and by their index."""
+"""Tasks that wait for the end of a pause, ordered by that time, and found by their index."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Pause = tuple[float, int, int]
 
 
 class Delayed:
-    """The task whose pause ends first is first. ``indices`` are those of all of them."""
+    """The task whose pause ends first is first. ``indices`` are the indices of all of them."""
 
     __slots__ = ("_heap", "_pauses", "indices")
 
     def __init__(self) -> None:
         self._pauses: dict[int, Pause] = {}
-        #: The same once more, and some that have been removed.
+        #: The same again, and some that have been removed.
         self._heap: list[Pause] = []
         self.indices = RangeSet()
 

@@ -1,4 +1,4 @@
-"""What has happened in the queue: for the store, metrics, the log and calls that wait."""
+"""The events of the queue, for the store, metrics, the log and waiting calls."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from headrace_wire.messages.logs import LogLine
 
 
 class QueueEvent(Struct, frozen=True):
-    """Something that happened to jobs or workers."""
+    """An event that concerns jobs or workers."""
 
 
 class JobSubmitted(QueueEvent, frozen=True):
-    """A job came in. To be stored."""
+    """A job was submitted. To be stored."""
 
     spec: JobSpec
     submitted_at: float
@@ -25,7 +25,7 @@ class JobSubmitted(QueueEvent, frozen=True):
 
 
 class InputsPut(QueueEvent, frozen=True):
-    """A batch of ``stop - start`` inputs came in. To be stored."""
+    """A batch of ``stop - start`` inputs arrived. To be stored."""
 
     job: str
     start: int
@@ -34,7 +34,9 @@ class InputsPut(QueueEvent, frozen=True):
 
 
 class InputsDropped(QueueEvent, frozen=True):
-    """The inputs put as the chunk at ``start`` are no longer needed. To be stored, some time."""
+    """The inputs that were put as the chunk at ``start`` are no longer needed. To be stored, at
+    some time.
+    """
 
     job: str
     start: int
@@ -78,7 +80,7 @@ class TaskRevived(QueueEvent, frozen=True):
 class AttemptsCounted(QueueEvent, frozen=True):
     """Tasks [start, stop) wait again after this many attempts. To be stored.
 
-    ``lost`` if the last attempt ended because the worker was lost.
+    ``lost`` means that the last attempt ended because the worker was lost.
     """
 
     job: str
@@ -91,7 +93,7 @@ class AttemptsCounted(QueueEvent, frozen=True):
 
 
 class JobChanged(QueueEvent, frozen=True):
-    """A job's state or counts changed. To be stored, once a commit."""
+    """A job's state or counts changed. To be stored, once per commit."""
 
     job: str
 
@@ -104,9 +106,9 @@ class ResultsDropped(QueueEvent, frozen=True):
 
 
 class SpansDelivered(QueueEvent, frozen=True):
-    """The client has the values of the spans that begin at ``starts``. To be stored, some time.
+    """The client has the values of the spans that begin at ``starts``. To be stored, at some time.
 
-    ``dropped`` are all tasks of the job whose values are no longer kept.
+    ``dropped`` has all tasks of the job whose values are no longer kept.
     """
 
     job: str
@@ -116,7 +118,7 @@ class SpansDelivered(QueueEvent, frozen=True):
 
 
 class LinesLogged(QueueEvent, frozen=True):
-    """Tasks of a job logged lines. To be stored, in place of the oldest ones, ``trimmed``."""
+    """Tasks of a job logged lines. To be stored, replacing the oldest ones, ``trimmed``."""
 
     job: str
     part: LogPart
@@ -157,16 +159,16 @@ class JobRevived(QueueEvent, frozen=True):
 
 
 class JobEnded(QueueEvent, frozen=True):
-    """A job is final, without its parameters in the status. For the log."""
+    """A job is final; its status does not contain the parameters. For the log."""
 
     status: JobStatus
 
 
 class JobExpired(QueueEvent, frozen=True):
-    """A job is forgotten, as nobody fetched its results for long. For metrics and the log.
+    """A job is deleted because nobody fetched its results for long. For metrics and the log.
 
-    Its ``summary``, which lacks the failures, is to be stored, if there is one: it ``ended`` then
-    by the coordinator's clock.
+    If there is a ``summary``, it is to be stored. It does not contain the failures, and it
+    ``ended`` at that time by the coordinator's clock.
     """
 
     job: str
@@ -177,13 +179,13 @@ class JobExpired(QueueEvent, frozen=True):
 
 
 class SummaryDropped(QueueEvent, frozen=True):
-    """What is kept of a job that has expired is deleted. To be stored."""
+    """The summary of an expired job is deleted. To be stored."""
 
     job: str
 
 
 class JobDeleted(QueueEvent, frozen=True):
-    """A job is forgotten. To be stored. ``keeps_data`` if it was only part of others."""
+    """A job is deleted. To be stored. ``keeps_data`` if it was only part of others."""
 
     job: str
     submitted_by: str = ""
@@ -195,19 +197,21 @@ class WorkAppeared(QueueEvent, frozen=True):
 
 
 class MomentSet(QueueEvent, frozen=True):
-    """Something is due at this monotonic time. For the ticker, which may wait for a later one."""
+    """Something is due at this monotonic time. For the ticker, which may be waiting for a later
+    one.
+    """
 
     moment: float
 
 
 class RoomAppeared(QueueEvent, frozen=True):
-    """There is room on the disk again. For waiting calls."""
+    """There is space on the disk again. For waiting calls."""
 
 
 class WorkHeld(QueueEvent, frozen=True):
-    """Tasks of a job wait although a worker asked for them, and nothing runs.
+    """Tasks of a job wait although a worker requested some, and nothing runs.
 
-    For waiting calls, and for the log unless ``why`` is empty, as it was said before.
+    For waiting calls, and for the log unless ``why`` is empty because it was logged before.
     """
 
     job: str
@@ -216,7 +220,9 @@ class WorkHeld(QueueEvent, frozen=True):
 
 
 class JobStranded(QueueEvent, frozen=True):
-    """Tasks of a job wait, and for some time no worker was there that could do them. For people."""
+    """Tasks of a job wait, and for some time no worker was connected that could run them. For
+    people.
+    """
 
     job: str
     why: str
@@ -230,14 +236,14 @@ class OrdersGiven(QueueEvent, frozen=True):
 
 
 class WorkerJoined(QueueEvent, frozen=True):
-    """A worker introduced itself. For the log."""
+    """A worker registered. For the log."""
 
     name: str
     slots: int
 
 
 class LeasesUnproven(QueueEvent, frozen=True):
-    """A worker, whose key has this name, claimed so many leases from before that nobody has granted
+    """A worker, whose key has this name, claimed so many earlier leases that nobody has granted to
     it. For the log.
     """
 
@@ -247,7 +253,7 @@ class LeasesUnproven(QueueEvent, frozen=True):
 
 
 class WorkerDraining(QueueEvent, frozen=True):
-    """A worker takes nothing new, and is about to leave. For people."""
+    """A worker takes no more tasks, and is about to leave. For people."""
 
     name: str
 

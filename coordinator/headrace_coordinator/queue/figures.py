@@ -1,4 +1,4 @@
-"""The queue and its workers in a few numbers, and how long what waits will take."""
+"""Figures of the queue and its workers, and how long the pending work will take."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.queue.stranded import Need, find_need
 from headrace_wire.messages.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, State
 
-#: In the order of a job's life.
+#: The states in the order of a job's life.
 STATES: tuple[State, ...] = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)
 
 
 class Part(Struct):
-    """The part of the backlog whose tasks need the same of a worker."""
+    """The part of the backlog whose tasks need the same from a worker."""
 
     tasks: int = 0
     seconds: float = 0.0
-    #: Those of which nothing is known to tell how long they take.
+    #: The number of tasks about whose duration nothing is known.
     unknown_tasks: int = 0
 
 
 class Figures(Struct):
     """Workers, of which some are ``draining``, their slots, tasks by state, and jobs by state.
 
-    ``backlog_tasks`` are those that wait or run and that a connected worker can do, and
+    ``backlog_tasks`` is the number of waiting and running tasks that a connected worker can run.
     ``backlog_seconds`` is how long the slots that take work would be busy with them, as far as is
-    known: tasks of a job of which none has ended are taken to last as long as those of all jobs did
-    on average. As long as no worker is connected all tasks count, for the time that one slot would
-    take. ``backlogs`` are all tasks, by what they need of a worker, whether there is one or not; of
-    these the seconds are those of one slot in any case.
+    known: tasks of a job of which none has ended are assumed to take as long as those of all jobs
+    did on average. While no worker is connected, all tasks count, for the time that one slot would
+    take. ``backlogs`` are all tasks, by what they need from a worker, whether there is such a
+    worker or not; their seconds are always those of one slot.
     """
 
     workers: int = 0
@@ -50,9 +50,10 @@ class Figures(Struct):
 
 
 def measure(state: QueueState, by: str | None = None) -> Figures:
-    """Count what there is now; of jobs those alone that the key ``by`` has submitted, if it is one.
+    """Return the current figures. If ``by`` is the name of a key, only jobs that were submitted
+    with it are counted.
 
-    It takes as long as there are jobs and workers.
+    The time that this takes grows with the number of jobs and workers.
     """
     jobs = state.jobs.values()
     found = count_jobs(jobs if by is None else [job for job in jobs if job.submitted_by == by])
@@ -69,7 +70,7 @@ def measure(state: QueueState, by: str | None = None) -> Figures:
 
 
 def count_jobs(jobs: Iterable[Job]) -> Figures:
-    """Count jobs and their tasks alone; the backlog by its parts, and not what workers can do."""
+    """Count only jobs and their tasks; the backlog by its parts, and not what workers can run."""
     found = Figures()
     busy_seconds, ended_tasks = 0.0, 0
     for job in jobs:
@@ -115,7 +116,7 @@ def _count_workers(state: QueueState, found: Figures) -> int:
 
 
 def _find_mean_seconds(job: Job) -> float | None:
-    """How long a task of a job takes; None if that is not known."""
+    """Return the mean duration of a job's tasks in seconds; None if not known."""
     if job.mean_seconds is not None:
         return job.mean_seconds
     ended = job.done.count + job.dead.count

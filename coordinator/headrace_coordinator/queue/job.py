@@ -1,4 +1,4 @@
-"""One job as the queue keeps it: where each of its tasks stands, in ranges.
+"""One job in the queue: the state of each of its tasks, in ranges.
 
 Every task of a job is in exactly one of these places:
 
@@ -9,8 +9,8 @@ Every task of a job is in exactly one of these places:
             again                             delayed:  failed, waiting out its pause
             suspects                          leased:   held by a worker, in one of the leases
 
-A job that was cut short, by its client or its deadline, keeps what is done and dead; its other
-tasks are nowhere until a retry.
+A job that was ended early, by its client or its deadline, keeps its done and dead tasks; its other
+tasks are in none of these places until a retry.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ from headrace_wire.messages.jobs import (
 )
 from headrace_wire.messages.reports import DoneSpan
 
-#: Workers of a job whose log lines are taken.
+#: The maximum number of workers of a job whose log lines are accepted.
 MAX_JOB_WORKERS = 10_000
 
-#: Weight of the newest report in the running mean of a job's seconds per task.
+#: The weight of the newest report in the running mean of a job's seconds per task.
 MEAN_WEIGHT = 0.3
 
 
 class HeldLease(Struct):
     """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
 
-    ``alone`` if they are suspected of killing their worker, which then holds nothing else. By its
-    ``proof`` a later queue over the same store knows the lease again.
+    ``alone`` means that they are suspected of killing their worker, which then holds nothing else.
+    A later queue over the same store recognizes the lease by its ``proof``.
     """
 
     id: int
@@ -77,15 +77,15 @@ class HeldLease(Struct):
 class Job(Struct):
     """A job's tasks, counts and times. ``…_at`` are Unix seconds, for people only.
 
-    ``dropped`` are done tasks whose values were delivered and are kept no more; ``withdrawn`` are
-    dead tasks that their client took back since this coordinator was started.
+    ``dropped`` are done tasks whose values were delivered and are not kept any more; ``withdrawn``
+    are dead tasks that their client took back since this coordinator was started.
     """
 
     spec: JobSpec
     submitted_at: float
     #: The name of the key with which it was submitted.
     submitted_by: str = ""
-    #: Jobs are numbered as they come; see ``QueueState.add``.
+    #: Jobs are numbered in the order in which they arrive; see ``QueueState.add``.
     number: int = 0
     virtual_seconds: float = 0.0
     tasks: int = 0
@@ -107,11 +107,11 @@ class Job(Struct):
     #: Tasks without a result whose inputs are not kept any more.
     inputless: RangeSet = field(default_factory=RangeSet)
     mean_seconds: float | None = None
-    #: The spans whose tasks took longest, the fastest first, each after its seconds for a task.
+    #: The spans whose tasks took longest, the fastest first, each with its seconds per task.
     slowest: list[tuple[float, TaskTime]] = field(default_factory=list[tuple[float, TaskTime]])
     #: How long its tasks' attempts took.
     times: TimeCounts = field(default_factory=TimeCounts)
-    #: The running mean of bytes that the value of a task takes.
+    #: The running mean of a value's size in bytes.
     mean_bytes: float | None = None
     cpu_seconds: float = 0.0
     busy_seconds: float = 0.0
@@ -119,9 +119,9 @@ class Job(Struct):
     bytes_out: int = 0
     started_at: float | None = None
     finished_at: float | None = None
-    #: How long it had ended before it was run again.
+    #: For how many seconds it had ended before it was run again.
     paused_seconds: float = 0.0
-    #: How quickly its tasks were done as of late.
+    #: How quickly its tasks were done recently.
     recent: RecentSpeed = field(default_factory=RecentSpeed)
     results_kept: bool = True
     ended_because: str = ""
@@ -133,16 +133,16 @@ class Job(Struct):
     log: JobLog = field(default_factory=JobLog)
     #: Bytes of inputs and results that the store keeps for it.
     spool_bytes: int = 0
-    #: Bytes that leased tasks will add to that, and the number of those for which it is unknown.
+    #: How many bytes leased tasks will add to that, and for how many tasks this is not known.
     expected_bytes: int = 0
     unknown_tasks: int = 0
-    #: Bytes of results among them.
+    #: How many of these bytes are results.
     result_bytes: int = 0
-    #: Bytes of what its tasks' failures told since the coordinator was started.
+    #: Bytes of the text of its tasks' failures since the coordinator was started.
     failure_bytes: int = 0
     #: Of an owned job, the spans whose values are kept, by their start: (stop, bytes).
     undelivered: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
-    #: Monotonic times: since when tasks wait, when the client was last heard, when the job is to be
+    #: Monotonic times: since when tasks wait, the last request of the client, when the job is to be
     #: ended, and when it ended.
     waiting_since: float = 0.0
     heard: float = 0.0
@@ -156,9 +156,9 @@ class Job(Struct):
     words_kept: str = ""
     #: How many calls are reviving tasks of it, some at a time; meanwhile it does not end.
     reviving: int = 0
-    #: Whether one of them is a retry, which revives all that is not done.
+    #: Whether one of them is a retry, which revives all tasks that are not done.
     is_retried: bool = False
-    #: Since when no worker offers its service (monotonic), and whether that was told.
+    #: Since when no worker offers its service (monotonic), and whether that was reported.
     stranded_since: float | None = None
     is_told_stranded: bool = False
 
@@ -168,7 +168,7 @@ class Job(Struct):
 
     @property
     def words(self) -> str:
-        """What a search for it looks through."""
+        """The text that a search for it examines."""
         if not self.words_kept:
             self.words_kept = join_words(self.spec)
         return self.words_kept
@@ -180,19 +180,19 @@ class Job(Struct):
 
     @property
     def has_owner(self) -> bool:
-        """Whether it is of use only to the client that submitted it."""
+        """Whether only the client that submitted it can use it."""
         return self.spec.owned or not self.sealed
 
     @property
     def owner(self) -> str:
-        """The job with which this one goes, whose data it holds; "" for none."""
+        """The job whose data this one holds, and with which it is deleted; "" for none."""
         operation = self.spec.operation
         is_owned = self.keeps_data and operation.startswith(KEEP_FOR)
         return operation.removeprefix(KEEP_FOR) if is_owned else ""
 
     @property
     def waiting(self) -> int:
-        """The number of tasks that could be leased now, if only to a worker that holds nothing."""
+        """How many tasks could be leased now, if only to a worker that holds nothing."""
         return self.fresh.count + self.again.count + self.suspects.count
 
     def note_worker(self, worker: str) -> None:
@@ -209,7 +209,8 @@ class Job(Struct):
         return bool(self.fresh or self.again)
 
     def take(self, most: int, max_bytes: int, *, alone: bool = False) -> AttemptedSpan:
-        """Take a span of tasks for any worker, or of suspects for one that holds nothing else.
+        """Remove and return a span of tasks for any worker, or of suspects for a worker that holds
+        nothing else.
 
         There must be some. Tasks that were lost or failed before come first, in spans that become
         smaller with each attempt, so that a bad task is soon alone.
@@ -233,7 +234,7 @@ class Job(Struct):
     ) -> None:
         """Let tasks wait from ``now`` on that were attempted this many times.
 
-        ``lost`` if the last attempt ended because the worker was lost.
+        ``lost`` means that the last attempt ended because the worker was lost.
         """
         if not self.waiting:
             self.waiting_since = now
@@ -253,7 +254,7 @@ class Job(Struct):
         return RangeSet(self.again.remove(start, stop, attempts))
 
     def forget_waiting(self, start: int, stop: int) -> None:
-        """Remove tasks from wherever they wait: their outcome came from elsewhere."""
+        """Remove tasks from wherever they wait, because their outcome came from elsewhere."""
         self.fresh.remove(start, stop)
         self.again.remove(start, stop)
         self.suspects.remove(start, stop)
@@ -271,15 +272,15 @@ class Job(Struct):
         self.mean_bytes = _move_mean(self.mean_bytes, size_bytes / tasks)
 
     def measure_growth(self) -> float:
-        """Return by how many bytes a task's outcome makes what is kept grow, as far as is known.
+        """Return by how many bytes a task's outcome increases what is kept, as far as is known.
 
-        Its input is dropped when it is done, so that the number may be negative.
+        Its input is dropped when it is done, so the number may be negative.
         """
         carried = self.bytes_in / max(1, self.tasks) if self.spec.carried else 0.0
         return (self.mean_bytes or 0.0) - carried
 
     def measure_expected(self) -> tuple[int, int]:
-        """Return how many bytes leased tasks will add, and for how many that is not known."""
+        """Return how many bytes leased tasks will add, and for how many tasks that is not known."""
         if self.mean_bytes is None:
             return 0, self.leased
         return int(self.leased * max(0.0, self.measure_growth())), 0
@@ -323,7 +324,7 @@ class Job(Struct):
         self.recent.note(now, self.done.count)
 
     def reopen(self, now_at: float) -> None:
-        """Let a final job run again; the time since it ended is not of its own."""
+        """Let a final job run again. The time since its end does not count for it."""
         if self.finished_at is not None:
             self.paused_seconds += max(0.0, now_at - self.finished_at)
         self.state = QUEUED
@@ -378,7 +379,7 @@ class Job(Struct):
 
 
 def join_words(about: JobSpec | JobStatus) -> str:
-    """What a search for a job looks through."""
+    """Return the text that a search for a job examines."""
     words = (about.id, about.name, about.function, about.service, about.operation)
     return "\n".join(words).casefold()
 

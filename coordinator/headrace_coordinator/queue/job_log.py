@@ -9,12 +9,13 @@ from typing import NamedTuple
 from headrace_wire.bounds import LOG_BYTES_KEPT, LOG_LINES_KEPT
 from headrace_wire.messages.logs import LogLine
 
-#: The newest lines of a job that are kept, or as many as have so many bytes. Older ones are
-#: dropped, by report, as soon as they are not needed for that: up to twice as many may be there.
+#: The newest lines of a job are kept, up to so many lines or bytes. Older ones are dropped by
+#: report, when they are not needed to reach these numbers, so that there may be up to twice as
+#: many.
 KEPT_LINES = LOG_LINES_KEPT
 KEPT_BYTES = LOG_BYTES_KEPT
 
-#: Bytes that a line takes beside its text.
+#: The size that is assumed for a line in addition to its text, in bytes.
 LINE_BYTES = 64
 
 
@@ -26,7 +27,7 @@ class LogPart(NamedTuple):
 
 
 class JobLog:
-    """Sizes of the parts that the store keeps, the oldest first."""
+    """The sizes of the parts that the store keeps, the oldest first."""
 
     def __init__(self) -> None:
         self._parts: OrderedDict[LogPart, tuple[int, int]] = OrderedDict()
@@ -43,7 +44,7 @@ class JobLog:
         self.size_bytes += size_bytes
 
     def trim(self) -> list[LogPart]:
-        """Drop the oldest parts as long as enough is left. Returns the dropped ones."""
+        """Drop the oldest parts while enough is left. Returns the dropped ones."""
         trimmed: list[LogPart] = []
         while self._parts:
             part, (lines, size_bytes) = next(iter(self._parts.items()))
@@ -58,7 +59,7 @@ class JobLog:
 
 
 def choose_newest(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-    """Return those lines of one report that are kept: all of them, unless they are too many."""
+    """Return the lines of one report that are kept: all of them, unless there are too many."""
     size_bytes = 0
     for kept, line in enumerate(reversed(lines)):
         size_bytes += measure_lines([line])
@@ -68,5 +69,5 @@ def choose_newest(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
 
 
 def measure_lines(lines: Iterable[LogLine]) -> int:
-    """Return about how many bytes lines take."""
+    """Return the approximate size of lines, in bytes."""
     return sum(len(line.text) + len(line.worker) + LINE_BYTES for line in lines)

@@ -1,10 +1,11 @@
-"""What makes a queue know leases again that an earlier one over the same store has granted.
+"""Proofs by which a queue recognizes leases that an earlier queue over the same store has granted.
 
     _grant ─ sign ─► Lease.proof ─► worker ─► HeldSpan.proof ─ open ─► PastLease
 
-Leases are not stored, as that would take a commit for each. Instead a worker is given a proof with
-each, and shows it when it registers and reports: a digest, keyed with a secret that outlives the
-coordinator, over all that the lease is. So it holds for that lease alone, shown by that worker.
+Leases are not stored, because that would require a commit for each. Instead a worker receives a
+proof with each lease, and sends it when it registers and reports: a digest of the whole lease,
+keyed with a secret that outlives the coordinator. So a proof is only valid for that lease and that
+worker.
 """
 
 from __future__ import annotations
@@ -17,26 +18,28 @@ from msgspec.msgpack import encode
 from headrace_coordinator.queue.past_leases import PastLease
 from headrace_wire.messages.spans import HeldSpan
 
-#: Bytes of a digest: guessing at it is hopeless, as each guess takes a call.
+#: The size of a digest in bytes. It cannot be guessed, because each attempt takes a call.
 DIGEST_BYTES = 16
 
-#: What stands between the parts of a proof. The last of them, the name of a key, may contain it.
+#: The separator between the parts of a proof. The last part, the name of a key, may contain it.
 SEPARATOR = ":"
 
 
 class LeaseProofs:
-    """Signs leases, and opens what it has signed. ``secret`` may serve other purposes as well."""
+    """Signs leases, and opens what it has signed. ``secret`` may have other uses as well."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, b"headrace leases", "sha256")
 
     def sign(self, number: int, attempt: int, lease: PastLease) -> str:
-        """The proof of a lease with this number: its digest, and what the worker does not know."""
+        """Return the proof of a lease with this number: its digest, and what the worker does not
+        know.
+        """
         return SEPARATOR.join((self._digest(number, attempt, lease), str(+lease.able), lease.key))
 
     def open(self, run: HeldSpan, worker: str, submitted_at: float) -> PastLease | None:
-        """The lease that a worker shows the proof of, if its job was submitted at that moment; None
-        if it is no proof of that.
+        """Return the lease whose proof a worker sent, if its job was submitted at that time; None
+        if the proof is not valid.
         """
         digest, _, rest = run.proof.partition(SEPARATOR)
         able, _, key = rest.partition(SEPARATOR)

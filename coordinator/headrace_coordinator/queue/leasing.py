@@ -1,4 +1,4 @@
-"""Workers come, hold tasks, and go. Pure transitions."""
+"""Workers connect, hold tasks, and leave. Pure transitions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from headrace_wire.words import count
 
 
 class Leasing:
-    """Transitions that workers and the passing of time bring about."""
+    """Transitions that are caused by workers and by time."""
 
     def __init__(self, state: QueueState, spool: Spool, lease_seconds: float) -> None:
         self._state = state
@@ -42,11 +42,11 @@ class Leasing:
         self._lease_seconds = lease_seconds
 
     def register(self, info: WorkerInfo, held: Iterable[HeldSpan], now: Now, key: str = "") -> None:
-        """Take in a worker, whose key has this name. One that registers again keeps what it holds,
-        and may have another number of slots.
+        """Register a worker whose key has this name. A worker that registers again keeps what it
+        holds, and may have another number of slots.
 
-        What it ``held`` before this coordinator was started (shown by its proof), or before it was
-        considered lost, is leased to it again as far as it still waits. Raises NotAllowedError.
+        Tasks that it ``held`` before this coordinator was started (as its proofs show), or before
+        it was considered lost, are leased to it again if they still wait. Raises NotAllowedError.
         """
         member = self._state.find_member(info.id, key)
         if member is None:
@@ -69,7 +69,7 @@ class Leasing:
             self._state.emit(events.WorkerJoined(info.name, info.slots))
         member.heard = now.monotonic
         self._state.resize(member, info.slots, info.slots_limit)
-        if not info.slots:  # whoever waits for what it holds is told so
+        if not info.slots:  # calls that wait for what it holds are notified
             for job in dict.fromkeys(lease.job for lease in member.leases.values()):
                 self._state.emit(events.WorkHeld(job, ""))
         held = tuple(held)
@@ -103,10 +103,10 @@ class Leasing:
     def _lease_alone(
         self, member: Member, request: LeaseRequest, now: Now
     ) -> list[HeldLease] | None:
-        """Lease suspects to a worker that holds nothing else. None: it may have other tasks.
+        """Lease suspects to a worker that holds nothing else. None means it may have other tasks.
 
-        A worker that is busy is kept from other tasks until its own are done, one worker at a
-        time; so whatever else runs there is not suspected with them.
+        A busy worker gets no other tasks until its own are done, one worker at a time, so that
+        nothing else runs there that would be suspected with them.
         """
         if any(lease.alone for lease in member.leases.values()):
             return []
@@ -138,10 +138,11 @@ class Leasing:
         return granted
 
     def heartbeat(self, beat: Heartbeat, now: Now, key: str = "") -> bool:
-        """Note that a worker lives, and take back what it does not hold. False: it is unknown.
+        """Note that a worker is alive, and take back what it does not hold. Return False if it is
+        unknown.
 
-        A lease that the worker does not name is one that it forgot, if it has had the answer in
-        which it was granted. Raises NotAllowedError.
+        A lease that the worker does not name is one that it has forgotten, if it has received the
+        answer in which it was granted. Raises NotAllowedError.
         """
         member = self._state.find_member(beat.worker, key)
         if member is None:
@@ -163,7 +164,7 @@ class Leasing:
         return True
 
     def drain(self, worker: str, now: Now) -> WorkerStatus:
-        """Tell a worker, by its id or name, to take nothing new, and to go when it is done.
+        """Tell a worker, by its id or name, to take nothing new, and to leave when it is finished.
 
         Raises UnknownWorkerError and UsageError.
         """
@@ -181,7 +182,7 @@ class Leasing:
         return member.list_orders() if member else Orders(known=False, cancelled_jobs=())
 
     def leave(self, worker: str, now: Now, key: str = "") -> None:
-        """Take back all that a worker holds; the attempts do not count, as it left in order.
+        """Take back all that a worker holds. The attempts do not count, because it left in order.
 
         Raises NotAllowedError.
         """
@@ -189,7 +190,7 @@ class Leasing:
         self._dismiss(worker, charged=False, now=now)
 
     def hand_back(self, lease_id: int, start: int, stop: int, now: Now) -> None:
-        """Let tasks of a lease wait again; the attempt does not count, as it never started."""
+        """Let tasks of a lease wait again. The attempt does not count, because it never started."""
         lease = self._state.leases.get(lease_id)
         if lease is None:
             return
@@ -204,7 +205,7 @@ class Leasing:
         self._state.offer(job)
 
     def expire(self, now: Now) -> None:
-        """Take back what silent workers hold; the attempts count."""
+        """Take back what silent workers hold. The attempts count."""
         for worker, member in list(self._state.members.items()):
             if now.monotonic - member.heard > self._lease_seconds:
                 self._dismiss(worker, charged=True, now=now)
@@ -232,7 +233,7 @@ class Leasing:
         return [member.status(now.monotonic) for member in members]
 
     def progress(self, job_id: str) -> list[TaskProgress]:
-        """Return how far the leased tasks of a job say they are, in index order."""
+        """Return the reported progress of a job's leased tasks, in index order."""
         job = self._state.find(job_id)
         found: dict[int, TaskProgress] = {}
         for lease in job.leases.values():
@@ -359,7 +360,7 @@ class Leasing:
         self._state.drop_lease(lease)
         attempts = lease.attempt if charged else lease.attempt - 1
         for start, stop in held:
-            # Only what was alone on its worker, and alone in its lease, is known to be to blame.
+            # A task is only known to be the cause if it was alone on its worker and in its lease.
             blamed = charged and lease.alone and stop - start == 1
             if blamed and attempts >= count_allowed(job.spec, LOST):
                 self._state.declare_dead(

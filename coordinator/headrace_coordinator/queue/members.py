@@ -1,4 +1,4 @@
-"""Workers as the coordinator knows them: what they hold, and when they were heard."""
+"""Workers as the coordinator knows them: what they hold, and when they last sent something."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ from headrace_wire.messages.workers import (
     WorkerStatus,
 )
 
-#: A job, and the index of a task of it if that alone is meant.
+#: A job, and the index of one of its tasks if only that is meant.
 Order = tuple[str, int | None]
 
-#: In place of a job: the worker is to return what has not started.
+#: An order instead of a job: the worker is to return what has not started.
 HAND_BACK = ""
 
-#: The same: the worker is to take nothing new, and to go. No job has this id.
+#: The same: the worker is to take nothing new, and to leave. No job has this id.
 DRAIN = "\n"
 
 
-#: Grants that are remembered for each worker: one far away has several requests under way.
+#: How many grants are remembered for each worker; a worker that is far away has several pending
+#: requests.
 KEPT_GRANTS = 16
 
 
 def show_id(worker: str) -> str:
-    """The id under which others know a worker.
+    """Return the id by which others know a worker.
 
-    By its own id a worker speaks for itself: whoever knew that and has the same key could report
-    for it, or have it leave.
+    A worker identifies itself with its own id: anyone who knew it and has the same key could report
+    for the worker, or make it leave.
     """
     return hashlib.blake2b(worker.encode(), digest_size=8).hexdigest()
 
 
 class Member(Struct):
-    """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds.
+    """One connected worker. ``heard`` is monotonic, ``connected_at`` is in Unix seconds.
 
-    ``key`` names the key with which it was registered; "" for one that may speak for all workers.
+    ``key`` names the key with which it was registered, "" for a key that is valid for all workers.
     """
 
     info: WorkerInfo
@@ -55,21 +56,21 @@ class Member(Struct):
     services: frozenset[str]
     key: str = ""
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
-    #: The leases that the last requests were granted, by the requests' numbers: a repeated one is
-    #: answered alike.
+    #: The leases that were granted to the last requests, by the requests' numbers, so that a
+    #: repeated request gets the same answer.
     grants: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     #: What it is to stop, with the number of the order, until it confirms that.
     orders: dict[Order, int] = field(default_factory=dict[Order, int])
-    #: Jobs of which it may not do a task.
+    #: Jobs whose tasks it may not run.
     refused: set[str] = field(default_factory=set[str])
-    #: The number of the last order; each coordinator begins somewhere else.
+    #: The number of the last order; each coordinator begins with another number.
     ordered: int = 0
     busy: int = 0
     rss_bytes: int = 0
     draining: bool = False
-    #: Whether it was told to go, so that it is given nothing more.
+    #: Whether it was told to leave, so that it gets nothing more.
     is_dismissed: bool = False
-    #: How far its running tasks said they were with the last heartbeat.
+    #: The progress of its running tasks in the last heartbeat.
     progress: tuple[TaskProgress, ...] = ()
     #: What its slots ran then, and when that was (monotonic).
     running: tuple[RunningTask, ...] = ()
@@ -84,19 +85,19 @@ class Member(Struct):
         self.shown_id = show_id(self.info.id)
 
     def is_able(self, spec: JobSpec) -> bool:
-        """Whether it has what the values of a job have to be made with."""
+        """Return whether it has what is needed to make the values of a job."""
         return not spec.needs or spec.needs in self.services
 
     def may_run(self, spec: JobSpec) -> bool:
-        """Whether it offers what the tasks of a job need: the service, and a time limit kept."""
+        """Return whether it offers what the tasks of a job need: the service, and time limits."""
         return self.offers(spec.service, is_limited=spec.timeout_seconds is not None)
 
     def offers(self, service: str, *, is_limited: bool) -> bool:
-        """Whether it offers a service, and for tasks with a time limit, that it is kept."""
+        """Return whether it offers a service and, if ``is_limited``, enforces time limits."""
         return service in self.services and (not is_limited or keeps_limits(self.info.engine))
 
     def order(self, job: str, index: int | None = None) -> None:
-        """Have a job stopped, or one task of it; see ``HAND_BACK`` and ``DRAIN``."""
+        """Order it to stop a job, or one task of it; see ``HAND_BACK`` and ``DRAIN``."""
         self.ordered += 1
         self.orders[job, index] = self.ordered
         if len(self.orders) > MAX_ENTRIES:  # it never confirms any
@@ -125,13 +126,13 @@ class Member(Struct):
         )
 
     def note_grant(self, request: int, leases: tuple[int, ...]) -> None:
-        """Remember what a request was granted."""
+        """Remember what was granted to a request."""
         self.grants[request] = leases
         if len(self.grants) > KEPT_GRANTS:
             del self.grants[next(iter(self.grants))]
 
     def count_told(self) -> int:
-        """Of how many tasks it tells, and how much."""
+        """Return the number of tasks in its reports of progress and of running tasks."""
         return len(self.progress) + len(self.running)
 
     def count_leased(self) -> int:

@@ -1,4 +1,4 @@
-"""Outcomes come in; of each task the first that is accepted counts. Pure transitions."""
+"""Outcomes arrive; the first accepted one of each task counts. Pure transitions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from headrace_wire.messages.reports import DoneSpan, Receipt, Report
 
 
 class Outcomes:
-    """Transitions that reports bring about."""
+    """Transitions that reports cause."""
 
     def __init__(self, state: QueueState, leasing: Leasing) -> None:
         self._state = state
         self._leasing = leasing
 
     def report(self, report: Report, now: Now, key: str = "") -> Receipt:
-        """Accept what a worker did, whose key has this name.
+        """Accept the report of a worker whose key has this name.
 
         Further outcomes of a task that has one are only counted, and so are those of tasks that
-        the worker was not granted. Leases that an earlier coordinator has granted it shows by their
-        proofs. Raises ProtocolError and NotAllowedError, and then nothing of the report has been
+        were not leased to the worker. For leases that an earlier coordinator has granted, it sends
+        their proofs. Raises ProtocolError and NotAllowedError; then nothing of the report has been
         accepted.
         """
         self._check(report)
@@ -73,10 +73,10 @@ class Outcomes:
     def withdraw(
         self, job_id: str, indices: Iterable[int], *, kill: bool, now: Now
     ) -> tuple[int, ...]:
-        """Let tasks fail that their client no longer wants, those that run only with ``kill``.
+        """Let tasks fail that their client no longer wants; running ones only with ``kill``.
 
         Returns those that are withdrawn, now or from before. Of the others, those that a worker
-        holds are recalled: if it returns them they are withdrawn then.
+        holds are recalled: they are withdrawn if it returns them.
         """
         job = self._state.find(job_id)
         leased = job.find_leased()
@@ -108,7 +108,7 @@ class Outcomes:
         return job.recalled.count if job else 0
 
     def forget_recall(self, job_id: str, indices: Iterable[int]) -> tuple[int, ...]:
-        """Recall these tasks no longer. Returns those that are withdrawn."""
+        """Stop recalling these tasks. Returns those that are withdrawn."""
         job = self._state.jobs.get(job_id)
         if job is None:
             return ()
@@ -131,7 +131,7 @@ class Outcomes:
         self._state.change(job, now)
 
     def lose_results(self, job_id: str, lost: DamagedError, now: Now) -> None:
-        """Let tasks fail whose values cannot be read. They may be replayed, if they have inputs."""
+        """Let tasks fail whose values cannot be read. They may be replayed if they have inputs."""
         job = self._state.find(job_id)
         if job.done.covers(lost.start, lost.stop) and not job.dropped.overlap(
             lost.start, lost.stop
@@ -150,7 +150,7 @@ class Outcomes:
         self._state.emit(events.SpanLost(job_id, lost.start))
 
     def _note_inputless(self, job: Job, start: int, stop: int) -> None:
-        """Note which of some tasks that are done no longer have an input."""
+        """Note which of some done tasks no longer have an input."""
         if job.spec.carried:
             job.inputless.add(start, stop)
             for left, right, _ in job.chunks.touching(start, stop):
@@ -195,10 +195,11 @@ class Outcomes:
                 raise ProtocolError(f"job {failure.job} has no task {failure.index}")
 
     def _accept_span(self, run: DoneSpan, worker: str, now: Now) -> int:
-        """Accept what is new of a span. Returns how many tasks that is.
+        """Accept the new tasks of a span. Returns how many there are.
 
-        Counters belong to a span as a whole: one that has any is not accepted if some of its tasks
-        already have an outcome. The other tasks wait or are leased, and count when they are done.
+        Counters belong to a span as a whole: a span with counters is not accepted if some of its
+        tasks already have an outcome. Its other tasks wait or are leased, and count when they are
+        done.
         """
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
@@ -250,7 +251,7 @@ class Outcomes:
         self._state.emit(events.Counted(spec.service, spec.operation, grown))
 
     def _keep_lines(self, job: Job, logged: JobLines, part: LogPart) -> None:
-        """Keep what tasks logged; a report that comes again changes nothing."""
+        """Keep what tasks logged. A repeated report changes nothing."""
         if part in job.log or not logged.lines:
             return
         lines = choose_newest(logged.lines)
@@ -266,12 +267,12 @@ class Outcomes:
     def _accept_failure(
         self, failure: TaskFailure, worker: str, member: Member | None, now: Now
     ) -> int:
-        """Accept a failed attempt of a task that a worker holds under the lease named.
+        """Accept a failed attempt of a task that a worker holds under the named lease.
 
         Returns 0 or 1.
 
-        A failure reported late, when the task has gone back to waiting or to another worker, is
-        not an outcome: the other attempt decides.
+        A failure that is reported late, when the task is waiting again or on another worker, is not
+        an outcome: the other attempt decides.
         """
         lease, index = self._state.leases.get(failure.lease), failure.index
         if lease is None or lease.job != failure.job or index not in lease.held:
@@ -280,8 +281,8 @@ class Outcomes:
             return 0
         job = self._state.jobs[lease.job]
         if failure.detail and not self._state.members[lease.worker].is_able(job.spec):
-            failure = replace(failure, detail=b"")  # its client would open it
-        if failure.reason == WITHDRAWN:  # that is for its client to say
+            failure = replace(failure, detail=b"")  # its client would decode it
+        if failure.reason == WITHDRAWN:  # only its client may say that
             failure = replace(failure, reason=ERROR)
         if failure.reason == REFUSED:
             if member and self._pass_to_others(job, lease, index, member, now):
@@ -290,7 +291,7 @@ class Outcomes:
         self._release(job, failure.lease, index, index + 1)
         job.cpu_seconds += failure.cpu_seconds
         job.busy_seconds += failure.busy_seconds
-        if failure.busy_seconds:  # what was lost or could not be started took no known time
+        if failure.busy_seconds:  # if it was lost or could not start, its time is not known
             job.times.add(failure.busy_seconds)
         self._state.emit(events.AttemptFailed(job.spec.service, job.spec.operation, failure.reason))
         if lease.attempt >= count_allowed(job.spec, failure.reason):
@@ -326,7 +327,9 @@ class Outcomes:
     def _pass_to_others(
         self, job: Job, lease: HeldLease, index: int, member: Member, now: Now
     ) -> bool:
-        """Let a task wait for workers that may do it, the attempt not counted. False: none may."""
+        """Let a task wait for workers that may run it, without counting the attempt. Return False
+        if there are none.
+        """
         member.refused.add(job.spec.id)
         if not self._state.is_for_others(job, member):
             return False
@@ -337,7 +340,7 @@ class Outcomes:
         return True
 
     def _release(self, job: Job, lease_id: int, start: int, stop: int) -> None:
-        """Remove tasks from wherever they are: in the lease named, in others, or waiting."""
+        """Remove tasks from wherever they are: in the named lease, in others, or waiting."""
         lease = self._state.leases.get(lease_id)
         if lease and lease.job == job.spec.id and lease.held.covers(start, stop):
             holders = [lease]

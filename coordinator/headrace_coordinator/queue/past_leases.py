@@ -1,20 +1,20 @@
-"""Leases that are over before all of their tasks had an outcome: it may still be reported."""
+"""Leases that ended before all of their tasks had an outcome, which may still be reported."""
 
 from __future__ import annotations
 
 from msgspec import Struct, field
 
-#: Leases that are remembered; each takes about 300 bytes.
+#: How many leases are remembered; each takes about 300 bytes.
 MAX_PAST_LEASES = 1 << 16
 
-#: Leases of one queue: numbers in this range from its first one on are its own.
+#: The size of the range of numbers that belong to the leases of one queue.
 OWN_LEASES = 1 << 32
 
 
 class PastLease(Struct, frozen=True, array_like=True):
-    """Tasks [start, stop) of a job, the worker that was granted them, the name of its key, and
-    whether it had what the job needs. A job with the same id may have been submitted since: the
-    moment at which the job was ``submitted_at`` tells them apart.
+    """Tasks [start, stop) of a job, the worker to which they were leased, the name of its key, and
+    whether it had what the job needs. ``submitted_at`` distinguishes the job from one with the same
+    id that was submitted later.
     """
 
     job: str
@@ -27,10 +27,10 @@ class PastLease(Struct, frozen=True, array_like=True):
 
 
 class PastLeases(Struct):
-    """The newest leases that ended, by number, and those of earlier queues over the same store that
-    their workers have shown the proof of.
+    """The newest leases that ended, by number, and those of earlier queues over the same store
+    whose proofs their workers have sent.
 
-    Numbers from ``first`` on are those that this queue gives out.
+    This queue assigns numbers from ``first`` on.
     """
 
     first: int = 1
@@ -45,5 +45,5 @@ class PastLeases(Struct):
         return self._kept.get(number)
 
     def is_foreign(self, number: int) -> bool:
-        """Whether this queue never gives out a lease of that number."""
+        """Return whether this queue never assigns that number to a lease."""
         return not self.first <= number < self.first + OWN_LEASES

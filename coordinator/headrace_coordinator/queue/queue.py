@@ -1,4 +1,4 @@
-"""The queue: a pure state machine. No sockets, threads or clocks inside; time is an argument.
+"""The queue: a pure state machine. It contains no sockets, threads or clocks; time is an argument.
 
     clients ─► intake ──┐
                revival ─┤
@@ -7,7 +7,7 @@
     time ────► all ─────┤
     tasks ───► shared ──┘  (a state of its own: see ``headrace_coordinator.shared``)
 
-Not thread safe: the ledger calls it under its lock.
+Not thread-safe: the ledger calls it under its lock.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Attempted = tuple[int, int, int, bool]
 class Queue:
     """The groups of transitions over one state; see ``QueueState`` for the invariants.
 
-    ``shared`` is the state that tasks and clients share beside their jobs. ``first_lease`` sets the
-    numbers of leases apart from those that earlier queues over the same store have granted, and by
-    ``proofs`` those are known again; without them their tasks are done once more.
+    ``shared`` is the state that tasks and clients share besides their jobs. ``first_lease`` keeps
+    the numbers of leases apart from those that earlier queues over the same store have granted.
+    With ``proofs``, these are recognized; without, their tasks are run again.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Queue:
         self.shared = SharedState(self.state.emit, rules.lease_seconds, rules.shared_limit_bytes)
 
     def restore(self, job: Job, attempted: Sequence[Attempted], now: Now) -> None:
-        """Put back a job as the store has it: what was leased or delayed waits again.
+        """Restore a job as it is in the store. Tasks that were leased or delayed wait again.
 
         ``attempted`` says, oldest first, how often which tasks were tried; the newest entry counts.
         """

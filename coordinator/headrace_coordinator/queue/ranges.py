@@ -1,20 +1,20 @@
-"""Sets of task indices as ranges, so that a job of 10^9 tasks costs what its gaps cost."""
+"""Sets of task indices as ranges, so that the cost of a job of 10^9 tasks depends on its gaps."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
-#: Ranges in one block when many are cut into blocks, and the most that are left in one.
+#: The number of ranges in a block after blocks are split, and the maximum in one block.
 BLOCK_RANGES = 512
 MOST_RANGES = 2 * BLOCK_RANGES
 
 
 class RangeSet:
-    """A set of integers, kept as disjoint, sorted, half-open ranges that don't touch.
+    """A set of integers, stored as disjoint, sorted, half-open ranges that do not touch.
 
-    To add or remove a range costs two binary searches and the ranges that it touches. The ranges
-    are in blocks: each change to a single list of a million would move half of it.
+    Adding or removing a range takes two binary searches and the ranges that it touches. The ranges
+    are in blocks, because each change to a single list of a million would move half of it.
     """
 
     __slots__ = ("_blocks", "_firsts", "count")
@@ -22,7 +22,8 @@ class RangeSet:
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         starts: list[int] = []
         stops: list[int] = []
-        # In their order each one goes to the end, so that many cost no more than to sort them.
+        # Sorted ranges are appended one after the other, so that many only take the time to sort
+        # them.
         for start, stop in sorted(ranges):
             if stops and start <= stops[-1]:
                 stops[-1] = max(stops[-1], stop)
@@ -31,7 +32,7 @@ class RangeSet:
                 stops.append(stop)
         #: Starts and stops of ranges. No block is empty, unless it is the only one.
         self._blocks = [(starts, stops)]
-        #: The first start in each block but the first.
+        #: The first start in each block except the first.
         self._firsts: list[int] = []
         #: How many integers are in the set.
         self.count = sum(stops) - sum(starts)
@@ -73,7 +74,7 @@ class RangeSet:
             self._replace(block, first, last, [(start, stop)])
 
     def remove(self, start: int, stop: int) -> None:
-        """Take [start, stop) out of the set; what is not in it is passed over."""
+        """Remove [start, stop) from the set. Integers that are not in it are ignored."""
         if start < stop:
             block = self._join(start, stop)
             starts, stops = self._blocks[block]
@@ -86,15 +87,15 @@ class RangeSet:
             self._replace(block, first, last, kept)
 
     def overlap(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """The parts of [start, stop) that are in the set, in order."""
+        """Return the parts of [start, stop) that are in the set, in order."""
         return list(self._walk(start, stop))
 
     def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """The parts of [start, stop) that are not in the set, in order."""
+        """Return the parts of [start, stop) that are not in the set, in order."""
         return list(self.walk_missing(start, stop))
 
     def walk_missing(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """``missing``, one by one; the set must not change meanwhile."""
+        """Iterate over what ``missing`` returns; the set must not change meanwhile."""
         for left, right in self._walk(start, stop):
             if start < left:
                 yield start, left
@@ -103,13 +104,13 @@ class RangeSet:
             yield start, stop
 
     def next_missing(self, index: int) -> int:
-        """The smallest integer from ``index`` on that is not in the set."""
+        """Return the smallest integer from ``index`` on that is not in the set."""
         starts, stops = self._find_block(index)
         place = bisect_right(starts, index) - 1
         return stops[place] if place >= 0 and index < stops[place] else index
 
     def next_range(self, index: int) -> tuple[int, int] | None:
-        """The first range that ends after ``index``; None where there is none."""
+        """Return the first range that ends after ``index``; None if there is none."""
         block = bisect_right(self._firsts, index)
         starts, stops = self._blocks[block]
         place = bisect_right(stops, index)
@@ -121,7 +122,7 @@ class RangeSet:
         return starts[place], stops[place]
 
     def count_ranges(self, start: int, stop: int) -> int:
-        """The number of ranges that ``overlap`` would return."""
+        """Return the number of ranges that ``overlap`` would return."""
         if start >= stop:
             return 0
         first, last = bisect_right(self._firsts, start), bisect_left(self._firsts, stop)
@@ -130,13 +131,13 @@ class RangeSet:
         return within + bisect_left(self._blocks[last][0], stop) - before
 
     def last_before(self, index: int) -> int | None:
-        """The largest integer below ``index``; None where there is none."""
+        """Return the largest integer below ``index``; None if there is none."""
         starts, stops = self._find_block(index - 1)
         place = bisect_left(starts, index) - 1
         return min(stops[place], index) - 1 if place >= 0 else None
 
     def take_from(self, start: int, stop: int, most: int) -> list[tuple[int, int]]:
-        """The first ``most`` integers of ``overlap``, or fewer."""
+        """Return the first ``most`` integers of ``overlap``, or fewer."""
         found: list[tuple[int, int]] = []
         for left, right in self._walk(start, stop):
             found.append((left, min(right, left + most)))
@@ -146,7 +147,7 @@ class RangeSet:
         return found
 
     def find_gap(self, length: int) -> int:
-        """The smallest integer from 0 on that begins a gap of at least this many."""
+        """Return the smallest integer, from 0 on, that begins a gap of at least this length."""
         first = 0
         for start, stop in self:
             if start - first >= length:
@@ -155,17 +156,19 @@ class RangeSet:
         return first
 
     def end(self) -> int:
-        """The integer after the largest one; 0 for an empty set."""
+        """Return the integer after the largest one; 0 for an empty set."""
         _, stops = self._blocks[-1]
         return stops[-1] if stops else 0
 
     def first(self) -> tuple[int, int]:
-        """The first range. The set must not be empty."""
+        """Return the first range. The set must not be empty."""
         starts, stops = self._blocks[0]
         return starts[0], stops[0]
 
     def _find_block(self, index: int) -> tuple[list[int], list[int]]:
-        """The block of the last range that begins at or before an integer, if there is one."""
+        """Return the block of the last range that begins at or before an integer, if there is
+        one.
+        """
         return self._blocks[bisect_right(self._firsts, index) if self._firsts else 0]
 
     def _walk(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -177,7 +180,9 @@ class RangeSet:
                 yield max(start, starts[place]), min(stop, stops[place])
 
     def _join(self, start: int, stop: int) -> int:
-        """Make one block of those that a change to [start, stop) touches. Returns its index."""
+        """Join the blocks that a change to [start, stop) affects. Returns the index of the
+        block.
+        """
         if not self._firsts:
             return 0
         first, last = bisect_right(self._firsts, start), bisect_right(self._firsts, stop)
@@ -190,7 +195,7 @@ class RangeSet:
         return first
 
     def _replace(self, block: int, first: int, last: int, ranges: list[tuple[int, int]]) -> None:
-        """Put others in place of some ranges of a block; it stays neither empty nor too long."""
+        """Replace some ranges of a block, and keep the block neither empty nor too long."""
         starts, stops = self._blocks[block]
         self.count -= sum(stops[first:last]) - sum(starts[first:last])
         self.count += sum(stop - start for start, stop in ranges)

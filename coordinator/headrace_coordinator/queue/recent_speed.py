@@ -1,4 +1,4 @@
-"""How quickly the tasks of a job are done as of late."""
+"""How quickly the tasks of a job were done recently."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections import deque
 
 from msgspec import Struct, field
 
-#: So many of the newest counts are kept, and one in so many seconds at most: they are of about a
-#: quarter of a minute where tasks are short, and of as many tasks where each takes longer.
+#: How many of the newest counts are kept, and their minimum distance in seconds. So they cover
+#: about a quarter of a minute if tasks are short, and so many tasks if each takes longer.
 COUNTS_KEPT = 16
 COUNT_SECONDS = 1.0
 
 
 class RecentSpeed(Struct):
-    """Counts of tasks that were done by then, with their monotonic times, the oldest first."""
+    """Counts of done tasks, with their monotonic times, the oldest first."""
 
     counts: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
 
     def note(self, now: float, done: int) -> None:
-        """Take note of how many are done by now."""
+        """Record how many are done by now."""
         counts = self.counts
         if not counts or now - counts[-1][0] >= COUNT_SECONDS:
             counts.append((now, done))
@@ -26,7 +26,7 @@ class RecentSpeed(Struct):
                 counts.popleft()
 
     def find(self, now: float, done: int) -> float | None:
-        """How many were done a second; 0 if none was for long, None where that is not known yet."""
+        """Return how many were done per second; 0 if none was for long, None if not known yet."""
         if not self.counts:
             return None
         (first_at, first), (last_at, _) = self.counts[0], self.counts[-1]
@@ -38,5 +38,5 @@ class RecentSpeed(Struct):
         return (done - first) / (now - first_at)
 
     def clear(self) -> None:
-        """Begin anew: what comes has nothing to do with what was."""
+        """Start again: the next counts are not related to the previous ones."""
         self.counts.clear()

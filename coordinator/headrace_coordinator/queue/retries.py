@@ -5,21 +5,22 @@ from __future__ import annotations
 from headrace_wire.messages.failures import CRASH, LOST, OOM, Reason
 from headrace_wire.messages.jobs import JobSpec
 
-#: Attempts for a task that takes its slot or its worker with it, unless the job says otherwise.
+#: How often a task is tried that kills its slot or its worker, unless the job says otherwise.
 DEFAULT_CRASH_ATTEMPTS = 3
 
 #: The longest pause, in seconds, unless the job's first one is longer.
 LONGEST_PAUSE_SECONDS = 30.0
 
-#: Golden-ratio steps spread the pauses of neighbouring tasks evenly, without a random source.
+#: Steps of the golden ratio spread the pauses of neighbouring tasks evenly, without a random
+#: source.
 SPREAD = 0.6180339887498949
 
 
 def count_allowed(spec: JobSpec, reason: Reason) -> int:
-    """Return how many attempts a task has in all when they fail for this reason.
+    """Return how many attempts a task has in total if they fail for this reason.
 
-    A lost worker says little about the tasks that it held, so that a job which asks for fewer
-    retries than the default still has those for losses.
+    A lost worker says little about the tasks that it held, so even a job that asks for fewer
+    retries than the default has the default number for losses.
     """
     if spec.retries is None:
         return DEFAULT_CRASH_ATTEMPTS if reason in (CRASH, OOM, LOST) else 1
@@ -29,10 +30,10 @@ def count_allowed(spec: JobSpec, reason: Reason) -> int:
 
 
 def compute_pause_seconds(spec: JobSpec, attempt: int, index: int, reason: Reason) -> float:
-    """Return how long task ``index`` waits after its ``attempt``-th attempt failed.
+    """Return how long task ``index`` waits after its ``attempt``-th attempt failed, in seconds.
 
-    Exponential backoff with jitter: the job's delay, doubled with each attempt, between half of it
-    and all. None after a crash: the slot's replacement is pause enough.
+    This is exponential backoff with jitter: the job's delay, doubled with each attempt, times a
+    factor from 0.5 to 1. There is no pause after a crash, because replacing the slot takes time.
     """
     if reason in (CRASH, LOST):
         return 0.0

@@ -1,7 +1,7 @@
 """Failed and cancelled tasks run again. Pure transitions.
 
-Many tasks are revived some at a time, in index order, so that other calls get their turn between:
-each transition returns the index at which to go on, or None if it was the last. A job does not end
+Many tasks are revived some at a time, in index order, so that other calls get their turn: each
+transition returns the index at which to continue, or None if it was the last. A job does not end
 meanwhile, even if everything that was revived so far is done.
 """
 
@@ -17,20 +17,21 @@ from headrace_coordinator.queue.state import QueueState
 from headrace_wire.errors import JobStateError, UsageError
 from headrace_wire.messages.jobs import CANCELLED
 
-#: Tasks of one transition of many: about ten milliseconds, with their part of the commit.
+#: How many tasks one transition revives; this takes about ten milliseconds, including their part of
+#: the commit.
 REVIVED_AT_ONCE = 500
 
 
 class Revival:
-    """Transitions that let tasks wait again, with fresh attempts."""
+    """Transitions that let tasks wait again, with all their attempts."""
 
     def __init__(self, state: QueueState) -> None:
         self._state = state
 
     def retry(self, job_id: str, start: int, now: Now, most: int = REVIVED_AT_ONCE) -> int | None:
-        """Let the tasks of a final job wait that are not done. ``start`` is 0 at first.
+        """Let the tasks of a final job wait that are not done. ``start`` is 0 in the first call.
 
-        Raises JobStateError when the job still runs, or when its inputs are not all there.
+        Raises JobStateError if the job is still running, or if some of its inputs are missing.
         """
         job = self._state.find(job_id)
         if start:
@@ -46,7 +47,9 @@ class Revival:
         return self._go_on(job, self._revive_unfinished(job, start, most, now), now)
 
     def require_dead(self, job_id: str, indices: Sequence[int]) -> None:
-        """Raise UsageError if one of these tasks is not dead, JobStateError without its input."""
+        """Raise UsageError if one of these tasks is not dead, and JobStateError if it has no
+        input.
+        """
         job = self._state.find(job_id)
         for index in indices:
             if index not in job.dead:
@@ -64,9 +67,9 @@ class Revival:
         now: Now,
         most: int = REVIVED_AT_ONCE,
     ) -> int | None:
-        """Let dead tasks wait: those chosen, or all. ``start`` is 0 at first.
+        """Let dead tasks wait: those chosen, or all. ``start`` is 0 in the first call.
 
-        The job may still be running. Raises JobStateError for one that was cut short.
+        The job may still be running. Raises JobStateError if it was ended early.
         """
         job = self._state.find(job_id)
         if start:
@@ -94,9 +97,9 @@ class Revival:
         return self._go_on(job, None if is_last else found[-1][1], now)
 
     def abandon(self, job_id: str, now: Now) -> None:
-        """Let a job end again after its revival was broken off.
+        """Let a job end again after its revival was interrupted.
 
-        One that was retried is cancelled: the rest of its tasks do not wait.
+        A job that was being retried is cancelled, because the rest of its tasks do not wait.
         """
         job = self._state.jobs.get(job_id)
         if job and job.reviving:
@@ -105,7 +108,7 @@ class Revival:
             self._end(job, now)
 
     def _begin(self, job: Job, now: Now) -> None:
-        """Keep a job from ending; if it has ended, open it again."""
+        """Keep a job from ending; if it has ended, reopen it."""
         job.reviving += 1
         if not job.is_final:
             return
@@ -123,13 +126,13 @@ class Revival:
         return start
 
     def _end(self, job: Job, now: Now) -> None:
-        """Let a job end again, unless another call still revives tasks of it."""
+        """Let a job end again, unless another call is still reviving tasks of it."""
         job.reviving -= 1
         job.is_retried = False
         self._state.change(job, now)
 
     def _revive_unfinished(self, job: Job, start: int, most: int, now: Now) -> int | None:
-        """Let some of a job's tasks from ``start`` on wait that are not done."""
+        """Let some of a job's tasks wait that are not done, from ``start`` on."""
         for left, right in job.done.walk_missing(start, job.tasks):
             if most <= 0:
                 return left

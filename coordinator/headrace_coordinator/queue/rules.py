@@ -1,26 +1,27 @@
-"""What a queue is told once: how long things last, and how much it keeps."""
+"""The settings of a queue: how long things last, and how much it keeps."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-#: Seconds without a heartbeat after which a worker's leases come back.
+#: After how many seconds without a heartbeat a worker's leases are taken back.
 DEFAULT_LEASE_SECONDS = 15.0
 
-#: Seconds for which a job that has ended is kept: a week.
+#: How many seconds a job is kept after its end: a week.
 DEFAULT_RESULT_TTL_SECONDS = 7 * 86400.0
 
-#: Seconds since its end for which the summary of a job that has expired is kept: 30 days.
+#: How many seconds after a job's end the summary of an expired job is kept: 30 days.
 DEFAULT_HISTORY_SECONDS = 30 * 86400.0
 
-#: Bytes of shared state, all of which is in the coordinator's memory.
+#: The maximum size of shared state, which is in the coordinator's memory, in bytes.
 DEFAULT_SHARED_LIMIT_BYTES = 256 << 20
 
 
 class Rules(Struct, frozen=True):
-    """``spool_limit_bytes`` None: as many inputs and results as the disk holds.
+    """The settings of a queue.
 
-    ``shared_limit_bytes`` None: as much shared state as the memory holds.
+    If ``spool_limit_bytes`` is None, inputs and results are only limited by the disk. If
+    ``shared_limit_bytes`` is None, shared state is only limited by the memory.
     """
 
     lease_seconds: float = DEFAULT_LEASE_SECONDS

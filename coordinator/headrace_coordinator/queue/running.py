@@ -1,4 +1,4 @@
-"""What the slots of workers run, as the workers say, and as far as they hold it."""
+"""The tasks that the slots of workers run, as workers report them, if they hold these tasks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from headrace_wire.messages.workers import RunningTask
 
 
 def find_worker(state: QueueState, worker: str) -> Member:
-    """The worker that is shown with this id, or that has this name. Raises UnknownWorkerError, and
-    UsageError if several have the name.
+    """Return the worker that has this shown id or this name. Raises UnknownWorkerError, and
+    UsageError if several workers have the name.
     """
     members = state.members.values()
     for member in members:
@@ -36,7 +36,7 @@ def find_worker(state: QueueState, worker: str) -> Member:
 
 
 def list_running(state: QueueState, job_id: str, now: Now) -> list[RunningTask]:
-    """The tasks of a job that run, those that run longest first. Raises UnknownJobError."""
+    """Return the running tasks of a job, those that run longest first. Raises UnknownJobError."""
     workers = {lease.worker for lease in state.find(job_id).leases.values()}
     return _sort(
         task
@@ -49,9 +49,9 @@ def list_running(state: QueueState, job_id: str, now: Now) -> list[RunningTask]:
 def list_running_at(
     state: QueueState, member: Member, now: Now, by: str | None = None
 ) -> list[RunningTask]:
-    """The tasks that a worker runs, those that run longest first.
+    """Return the tasks that a worker runs, those that run longest first.
 
-    With ``by``, only those of jobs that were submitted with the key of this name.
+    With ``by``, only tasks of jobs that were submitted with the key of this name are returned.
     """
     return _sort(
         task
@@ -61,7 +61,7 @@ def list_running_at(
 
 
 def _list_told(member: Member, now: Now) -> Iterator[RunningTask]:
-    """What a worker said that it runs, without what it no longer holds."""
+    """Yield the tasks that a worker reports as running, without those that it no longer holds."""
     since = max(0.0, now.monotonic - member.told)
     leases: defaultdict[str, list[HeldLease]] = defaultdict(list)
     for lease in member.leases.values():

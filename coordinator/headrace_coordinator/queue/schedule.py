@@ -1,20 +1,20 @@
-"""Whose turn it is, and how much of it: fair between jobs, and small toward a job's end.
+"""Which job is next, and how much of it is leased: fair between jobs, and less toward a job's end.
 
 Jobs of the highest priority that has work share the slots by start-time fair queueing (Goyal, Vin
-and Cheng, 1996): each lease moves its job's virtual time on by the seconds of work it holds, the
-job that is furthest behind is next, and a new job starts at the present virtual time. So a small
-job never waits for a big one to end.
+and Cheng, 1996): each lease advances its job's virtual time by the seconds of work that it
+contains, the job that is furthest behind is next, and a new job starts at the present virtual time.
+So a small job never waits for a big one to end.
 
-Where a thousand big jobs share two slots, a fair share of them is an hour's wait for a job of one
-task. So every other lease goes to a job that has had nothing yet, or is short as a whole: the
-shortest first. The leases between keep the others going, however many short jobs come.
+If a thousand big jobs share two slots, a fair share means that a job of one task waits for an hour.
+So every other lease goes to a job that has had nothing yet, or is short as a whole, the shortest
+first. The leases in between keep the others going, however many short jobs arrive.
 
 The size of a lease follows guided self-scheduling (Polychronopoulos and Kuck, 1987): a share of
-what is left for each slot, capped at half a second of work or a task for each free slot, and no
-less than all slots do while the coordinator hands out one. Smaller leases would leave slots idle
-for want of a coordinator. A worker far away gets no less than its slots do while requests are under
-way, as far as that is its part of what is left. Where many jobs wait leases are smaller, so that
-each has its turn soon.
+what is left for each slot, limited to half a second of work or one task for each free slot, and not
+less than what all slots do while the coordinator grants one lease. With smaller leases, slots would
+be idle because the coordinator is busy. A worker that is far away gets at least what its slots do
+while requests are pending, up to its share of what is left. If many jobs wait, leases are smaller,
+so that each job soon has its turn.
 """
 
 from __future__ import annotations
@@ -26,44 +26,45 @@ from collections.abc import Callable, Iterator
 from headrace_coordinator.queue.job import Job
 from headrace_wire.messages.jobs import QUEUED
 
-#: Seconds of work that one lease holds for each free slot, as far as is known.
+#: How many seconds of work one lease contains for each free slot, as far as is known.
 LEASE_SECONDS_PER_SLOT = 0.5
 
-#: Where so many jobs wait that a lease for each would take longer than this, leases get smaller.
+#: If so many jobs wait that a lease for each would take longer than this, leases are smaller.
 ROUND_SECONDS = 8.0
 
-#: Seconds of work that one lease holds at least for each free slot, however many jobs wait.
+#: How many seconds of work one lease contains at least for each free slot, however many jobs wait.
 SMALL_LEASE_SECONDS_PER_SLOT = 0.05
 
-#: A job is short that takes no more seconds of one slot than this, from its first task to its last.
+#: A job is short if all its tasks together take one slot no longer than this, in seconds.
 SHORT_JOB_SECONDS = 10.0
 
-#: Seconds that a task of a job is taken to last before the first report.
+#: How many seconds a task of a job is assumed to take before the first report.
 UNKNOWN_TASK_SECONDS = 0.05
 
-#: For how many round trips, and seconds at most, a worker far away gets tasks of a job of which
-#: nothing is known, or that is about to end.
+#: For how many round trips, but at most how many seconds, a worker that is far away gets tasks of a
+#: job about which nothing is known, or that is about to end.
 AHEAD_ROUND_TRIPS = 2.0
 LONGEST_AHEAD_SECONDS = 1.0
 
-#: Part of a job's remaining tasks that may go into one lease for each slot of all workers.
+#: The fraction of a job's remaining tasks that one lease may contain for each slot of all workers.
 TAIL_SHARE = 0.5
 
-#: Seconds of the coordinator that one lease takes, its report and its values included, twice over.
+#: Twice the seconds of the coordinator's time that one lease takes, including its report and
+#: values.
 LEASE_COST_SECONDS = 0.0008
 
-#: Bytes of inputs in one grant; a single input may be larger.
+#: The maximum number of bytes of inputs in one grant; a single input may be larger.
 MAX_GRANT_BYTES = 16 << 20
 
-#: Tasks in one lease, whatever they last.
+#: The maximum number of tasks in one lease, however short they are.
 MAX_LEASE_TASKS = 1 << 17
 
 
 class Turns:
     """Jobs that may have tasks to lease, in the order of their turns.
 
-    A job is placed when tasks of it appear and when its virtual time has changed; one of which none
-    waits any more is dropped, at the latest when it would be next.
+    A job is placed when tasks of it appear and when its virtual time has changed. A job without
+    waiting tasks is dropped, at the latest when it would be next.
     """
 
     def __init__(self) -> None:
@@ -91,12 +92,12 @@ class Turns:
             self._favoured.drop(job.spec.id)
 
     def drop(self, job_id: str) -> None:
-        """Forget a job, if it is known."""
+        """Remove a job, if it is known."""
         self._fair.drop(job_id)
         self._favoured.drop(job_id)
 
     def pick(self, may_take: Callable[[Job], bool]) -> Job | None:
-        """Return the next job with work for any worker, of those that ``may_take`` allows."""
+        """Return the next job with work for any worker, among those that ``may_take`` allows."""
         found = self._find(self._fair, may_take)
         if found is None or self._jumped:
             self._jumped = False
@@ -122,7 +123,7 @@ class Turns:
 
 
 class _Order:
-    """Jobs by their priority, then by a number of seconds, then as they came."""
+    """Jobs by their priority, then by a number of seconds, then in the order of their arrival."""
 
     def __init__(self) -> None:
         self._order: list[_Place] = []
@@ -151,12 +152,12 @@ class _Order:
             del self._order[bisect_left(self._order, place)]
 
 
-#: What a job is ordered by, and the job.
+#: The key by which a job is ordered, and the job.
 _Place = tuple[int, float, int, Job]
 
 
 def rank(job: Job) -> tuple[int, float]:
-    """Return what decides between two jobs: the lower one is next."""
+    """Return the key that decides between two jobs: the lower one is next."""
     return (-job.spec.priority, job.virtual_seconds)
 
 
@@ -171,10 +172,11 @@ def size_lease(
 ) -> int:
     """Return how many tasks to lease to a worker with this many free slots, of ``own_slots``.
 
-    ``told_seconds`` is how long a task takes there, if the worker has said so. Of a job of which
-    nothing is known a worker far away gets what may take its slots ``ahead_seconds``, within its
-    share; what it cannot begin soon it returns. Toward the end of a job it gets as much at a time,
-    as the next request would be answered when its slots have long been idle.
+    ``told_seconds`` is how long a task takes there, if the worker has reported it. If nothing is
+    known about a job, a worker that is far away gets what may keep its slots busy for
+    ``ahead_seconds``, within its share; it returns what it cannot begin soon. Toward the end of a
+    job it gets as much at a time, because its slots would be idle long before the next request is
+    answered.
     """
     by_share = TAIL_SHARE * job.waiting * free_slots / max(1, all_slots, free_slots)
     ahead_seconds = min(ahead_seconds, LONGEST_AHEAD_SECONDS)
@@ -191,13 +193,13 @@ def size_lease(
     by_time = min(by_time, max(by_turn * free_slots / mean_seconds, by_cost))
     part = job.waiting * min(1.0, max(own_slots, free_slots) / max(1, all_slots))
     by_distance = min(ahead_seconds * free_slots / mean_seconds, part)
-    # Slots that are free begin at once, whatever their tasks last: jobs that wait share those.
+    # Free slots begin at once, however long their tasks take: waiting jobs share them.
     at_once = math.floor(min(free_slots / max(1, waiting_jobs), by_share))
     tasks = max(at_once, math.ceil(min(by_time, max(by_share, by_cost, by_distance))))
     return max(1, min(tasks, MAX_LEASE_TASKS))
 
 
 def estimate_seconds(job: Job, tasks: int) -> float:
-    """Return how long so many tasks of a job take in one slot, as far as is known."""
+    """Estimate how many seconds so many tasks of a job take in one slot, as far as is known."""
     mean = UNKNOWN_TASK_SECONDS if job.mean_seconds is None else job.mean_seconds
     return mean * tasks

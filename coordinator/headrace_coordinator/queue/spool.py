@@ -1,11 +1,11 @@
-"""Whether there is room: for inputs that come in, and for results of tasks to be leased.
+"""Whether there is space for inputs that arrive, and for results of tasks to be leased.
 
     put, submit ─► require_room ─► SpoolFullError, and the client waits
-    lease ───────► fit ──────────► fewer tasks, or none; leased ones count with what they will take
+    lease ───────► fit ──────────► fewer tasks, or none; leased ones count with their expected size
 
-A task whose value takes no more than its input makes room, and is always leased. If inputs alone
-filled the spool nothing would ever make room, so one task at a time is leased as long as no results
-are kept that somebody could fetch.
+A task whose value is not larger than its input frees space, and is always leased. If inputs alone
+filled the spool, nothing would ever free space, so one task at a time is leased as long as no
+results are kept that somebody could fetch.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.errors import JobStateError, SpoolFullError
 
-#: Bytes that a value is assumed to take while none of its job is known, and the largest part of the
-#: limit that is assumed.
+#: The size that is assumed for a value while none of its job is known, in bytes, and the largest
+#: fraction of the limit that is assumed.
 UNKNOWN_BYTES = 1 << 20
 UNKNOWN_SHARE = 1 / 16
 
 
 class Spool:
-    """Decides what there is room for. ``limit_bytes`` None sets no limit but that of the disk."""
+    """Decides what there is space for. If ``limit_bytes`` is None, only the disk limits it."""
 
     def __init__(self, state: QueueState, limit_bytes: int | None) -> None:
         self._state = state
@@ -34,9 +34,9 @@ class Spool:
         self._spool_bytes = 0
 
     def note_disk(self, free_bytes: float, problem: str = "") -> None:
-        """Note what the disk has room for, beyond what is kept now.
+        """Note how much space the disk has in addition to what is kept now.
 
-        ``problem`` says why nothing can be written just now.
+        ``problem`` says why nothing can be written now.
         """
         if problem and not self.disk_problem:
             for job_id in [job_id for job_id, job in self._state.jobs.items() if not job.is_final]:
@@ -49,7 +49,7 @@ class Spool:
 
     @property
     def disk_bytes(self) -> float:
-        """Bytes for which the disk has room, as far as is known."""
+        """The space on the disk in bytes, as far as is known."""
         return self._disk_bytes - max(0, self._state.spool_bytes - self._spool_bytes)
 
     def fit(self, job: Job, most: int) -> int:
@@ -65,12 +65,12 @@ class Spool:
         return 0 if self._state.leases or keeps_results else 1
 
     def holds(self, job: Job) -> bool:
-        """Return whether no task of a job may be leased now, for lack of room."""
+        """Return whether no task of a job may be leased now because space is short."""
         if self.fit(job, 1):
             return False
         held = self._state.held
         if job.spec.id not in held:
-            if not self._state.leases:  # nothing that runs will make room
+            if not self._state.leases:  # no running task will free space
                 why = "" if any(held.values()) else self.explain()
                 self._state.emit(WorkHeld(job.spec.id, why, job.submitted_by))
             held[job.spec.id] = not self._state.leases
@@ -78,13 +78,13 @@ class Spool:
 
     @property
     def held_because(self) -> str:
-        """Why nothing runs although a worker asked for tasks that wait; "" if that is not so."""
+        """Why nothing runs although a worker requested waiting tasks; "" if that is not so."""
         return self.explain() if self._state.held and not self._state.leases else ""
 
     def require_room(self, job: Job | None = None) -> None:
-        """Raise SpoolFullError if inputs, of this job, have to wait for room.
+        """Raise SpoolFullError if inputs, of this job, have to wait for space.
 
-        Raises JobStateError if waiting would be in vain.
+        Raises JobStateError if waiting would be useless.
         """
         limit, kept = self._limit_bytes, self._state.spool_bytes
         if kept < limit:
@@ -101,7 +101,7 @@ class Spool:
         )
 
     def explain(self) -> str:
-        """Say why nothing is leased."""
+        """Describe why nothing is leased."""
         limit, kept = self._limit_bytes, self._state.spool_bytes
         out = self._measure_expected()
         if limit - kept <= self.disk_bytes:
@@ -116,7 +116,7 @@ class Spool:
         )
 
     def _is_full_of(self, job: Job, limit: float) -> bool:
-        """Return whether a job whose inputs still come in has filled the spool by itself."""
+        """Return whether a job whose inputs still arrive has filled the spool by itself."""
         if job.result_bytes >= limit:
             return True
         # Its client fetches nothing before all inputs are there, unless the job is owned.
@@ -124,10 +124,12 @@ class Spool:
         return stuck and not job.spec.owned and job.spool_bytes >= limit
 
     def _measure_expected(self) -> int:
-        """Return by how many bytes the outcomes of leased tasks will make the spool grow."""
+        """Return by how many bytes the outcomes of leased tasks are expected to increase the
+        spool.
+        """
         return int(self._state.expected_bytes + self._state.unknown_tasks * self._guess())
 
     def _guess(self) -> float:
-        """Return how many bytes a value is assumed to take while none of its job is known."""
+        """Return the size that is assumed for a value while none of its job is known, in bytes."""
         least = min(self._limit_bytes, self.disk_bytes)
         return max(1.0, min(UNKNOWN_BYTES, least * UNKNOWN_SHARE))

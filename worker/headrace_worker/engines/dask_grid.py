@@ -1,7 +1,7 @@
 """A Dask cluster as a grid: each span is a Dask task.
 
     RemoteEngine ─ DaskGrid.run ─► Client.submit ─► scheduler ─► a process of that cluster
-                                                                 └─ run_on_dask ─► run_span
+                                                                   └─ run_on_dask ─► run_span
 
 Dask does not restart a process to end a task, so a running task cannot be ended from here. A
 process is used for one span at a time, however many threads it has, because services rely on that.

@@ -1,7 +1,7 @@
 """The common part of all grids: waits until the cluster answers, and tracks its places.
 
     open ─► connect ─► look ─► look ─► …        list_places ─► ask_versions ─► slots
-       └─ repeated for a while            └─ places come and go
+               └─ repeated for a while               └─ places come and go
 
 A place is the unit in which a cluster grows and shrinks: a process in Dask, a machine in Ray. A
 place is used if it has the same version of headrace as this worker.

@@ -1,7 +1,7 @@
 """Opens the engine that a worker's settings require: a cluster that replaces slots.
 
-WorkerSettings ─► introduce_grid ─► Grid, and what the worker tells about itself make_remote_engine
-─► RemoteEngine
+WorkerSettings ─► introduce_grid ─► Grid, and what the worker tells about itself
+make_remote_engine ─► RemoteEngine
 """
 
 from __future__ import annotations

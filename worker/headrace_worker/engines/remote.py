@@ -1,9 +1,9 @@
 """The engine that uses another cluster: the tasks that a worker leases run there, in spans.
 
     submit ─► Backlog ─ _feed ─► run  ═ Grid.run ═► that cluster: run_span
-                ▲                │ died, or over a limit
-                └─ tasks that ◄──┤
-                   did not start ▼
+                 ▲                │ died, or over a limit
+                 └─ tasks that ───┤
+                    did not start ▼
     take_events ◄────────── outcomes of its tasks
 
 If a process dies, it is not known which task of the span was running. So the tasks of the span then
