@@ -1,4 +1,4 @@
-"""A coordinator process, from its start to the signal that ends it."""
+"""The process of a coordinator, from its start to the signal that ends it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ log = logging.getLogger(__name__)
 
 
 def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP. ``on_ready`` is told when connections are accepted.
+    """Serve until SIGTERM, SIGINT or SIGHUP. ``on_ready`` is called when connections are accepted.
 
-    Raises UsageError and StoreError when it cannot serve with these settings.
+    Raises UsageError and StoreError if it cannot serve with these settings.
     """
     keep_large_blocks()
-    os.umask(0o077)  # what lies in the data folder is nobody else's business
+    os.umask(0o077)  # only this user may read the data folder
     raise_limit()
     run(_serve(settings, on_ready))
 
 
 async def _serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
     stopping = asyncio.Event()
-    # A signal that comes during the start is heeded once it is over.
+    # A signal that arrives during the start takes effect after it.
     with stop_signals_heeded(lambda _: stopping.set()):
         await _serve_until(stopping, settings, on_ready)
 

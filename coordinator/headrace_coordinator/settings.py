@@ -1,4 +1,4 @@
-"""What the coordinator can be told, validated once."""
+"""The settings of the coordinator, validated once."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 
 
 class CoordinatorSettings(Struct, frozen=True):
-    """``key_file`` is made when it does not exist. ``http`` None serves no HTTP; where other
-    machines can connect to it, /metrics wants a token unless ``http_open``. The token is written to
-    ``token_file``, too. ``http_tls`` encrypts HTTP, with the certificate of the queues' connections
-    or with ``http_cert``, which does so by itself. ``tls`` "auto" encrypts
-    connections that may come from other machines, and any of the three files, all in PEM, does so
-    always: a certificate and its private key, in place of one that is made, and the certificates of
-    those who sign for clients, which then have to show one.
+    """The settings of a coordinator.
 
-    With ``private_jobs`` a client knows of no jobs but its own. The key of each role is written
-    into a folder of its name in ``role_keys``, too; who did what is kept in the data folder with
-    ``audit``.
-    ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.
+    - ``key_file`` is made if it does not exist. The key of each role is also written into a folder
+      of its name in ``role_keys``.
+    - ``tls`` "auto" encrypts connections that may come from other machines. If any of the three
+      files is given, all in PEM, everything is encrypted: a certificate and its private key,
+      instead of one that is made here, and the certificates of those who sign for clients, which
+      then have to present a certificate.
+    - ``http`` None serves no HTTP. Where other machines can connect to it, /metrics requires a
+      token unless ``http_open``. The token is also written to ``token_file``.
+    - ``http_tls`` encrypts HTTP, with the certificate of the queues' connections or with
+      ``http_cert``, which implies encryption.
+    - ``spool_limit_bytes`` None stands for most of the free space on the data folder's disk.
+    - With ``private_jobs``, a client can only access its own jobs.
+    - With ``audit``, it is recorded in the data folder who did what.
     """
 
     data: Path

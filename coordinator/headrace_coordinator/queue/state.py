@@ -1,4 +1,4 @@
-"""What the queue knows, and the events that its transitions leave behind."""
+"""The state of the queue, and the events that its transitions emit."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from headrace_wire.messages.jobs import State
 from headrace_wire.messages.spans import HeldSpan, LeasedSpan
 from headrace_wire.messages.workers import Heartbeat
 
-#: Bytes of what the failures of one job tell; those that come later are kept without traceback.
+#: How many bytes of text the failures of one job may have. Later ones are stored without traceback.
 MAX_FAILURE_BYTES = 64 << 20
 
-#: Tasks that all workers together tell of: how far they are, and that slots run them.
+#: The maximum number of tasks that all workers together report as running or with progress.
 MAX_TOLD = 1 << 17
 
-#: Characters of the message of such a failure.
+#: How many characters the message of such a failure may have.
 SHORT_MESSAGE_CHARACTERS = 200
 
 
 def measure_failure(failure: TaskFailure) -> int:
-    """About the bytes of what a failure tells."""
+    """Return the approximate size of a failure's text, in bytes."""
     texts = len(failure.message) + len(failure.traceback) + len(failure.summary)
     return texts + len(failure.detail)
 
 
 def shorten_failure(failure: TaskFailure) -> TaskFailure:
-    """A failure without what it tells at length."""
+    """Return a failure with only short texts."""
     message = failure.message[:SHORT_MESSAGE_CHARACTERS]
     summary = failure.summary[:SHORT_MESSAGE_CHARACTERS]
     return replace(failure, message=message, summary=summary, traceback="", detail=b"")
@@ -53,15 +53,15 @@ class QueueState(Struct):
 
     1. Each task of a job that is not final is in exactly one place: fresh, again, delayed, one
        lease, done or dead; together they are all of [0, tasks).
-    2. Each task of a final job that was not cut short is done or dead.
+    2. Each task of a final job that was not ended early is done or dead.
     3. A lease is in its job's leases if and only if it is in its worker's and in ``leases``.
     4. A job is succeeded if and only if it is sealed and all of its tasks are done.
-    5. A task has no more attempts than its job allows, beyond those in which it was lost in the
-       company of others; each of those leaves it at most a quarter of them.
+    5. A task has no more attempts than its job allows, except for those in which it was lost
+       together with others; each of these leaves at most a quarter of the others with it.
     6. ``spool_bytes`` is the sum of what the jobs keep, and none of them keeps less than nothing;
-       ``expected_bytes`` and ``unknown_tasks`` are the sums of what is expected of what is leased.
+       ``expected_bytes`` and ``unknown_tasks`` are the sums of what is expected of leased tasks.
     7. A job with tasks to lease is in ``turns``, one with suspects in ``suspected``, and one with
-       tasks that wait out a pause in ``paused``; so none of the others is looked at for a lease.
+       tasks that wait out a pause in ``paused``, so that no other jobs are examined for a lease.
        Jobs that keep data for others are in none of them.
     """
 
@@ -72,21 +72,22 @@ class QueueState(Struct):
     suspected: dict[str, Job] = field(default_factory=dict[str, Job])
     paused: dict[str, Job] = field(default_factory=dict[str, Job])
     events: list[Event] = field(default_factory=list[Event])
-    #: Slots of all workers together.
+    #: The slots of all workers together.
     slots: int = 0
     virtual_seconds: float = 0.0
     next_lease: int = 1
     past: PastLeases = field(default_factory=PastLeases)
-    #: Of leases, for later queues over the same store; without them those know none again.
+    #: Proofs of leases, for later queues over the same store; without them, these recognize none.
     proofs: LeaseProofs | None = None
     #: Bytes of inputs and results that are kept for all jobs.
     spool_bytes: int = 0
-    #: Bytes that leased tasks will add to that, and the number of those for which it is unknown.
+    #: How many bytes leased tasks will add to that, and for how many tasks this is not known.
     expected_bytes: int = 0
     unknown_tasks: int = 0
-    #: Jobs of which a worker was given nothing for want of room, and whether that was told.
+    #: Jobs of which a worker was given nothing because space is short, and whether that was
+    #: reported.
     held: dict[str, bool] = field(default_factory=dict[str, bool])
-    #: Jobs that keep data for others.
+    #: The number of jobs that keep data for others.
     data_jobs: int = 0
     #: Bytes of all jobs' parameters.
     parameter_bytes: int = 0
@@ -94,7 +95,7 @@ class QueueState(Struct):
     jobs_by_key: Counter[str] = field(default_factory=Counter[str])
     parameter_bytes_by_key: Counter[str] = field(default_factory=Counter[str])
     members_by_key: Counter[str] = field(default_factory=Counter[str])
-    #: Of how many tasks the workers of each key tell.
+    #: How many tasks the workers of each key report.
     told_by_key: Counter[str] = field(default_factory=Counter[str])
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
@@ -108,10 +109,10 @@ class QueueState(Struct):
         return self.jobs[job_id]
 
     def add(self, job: Job) -> None:
-        """Take in a job that is not known yet, with what waits of it.
+        """Add a new job with its waiting tasks.
 
-        Its number is the time of its submission, or the next one that is free: so jobs that are put
-        back in their order have the numbers that they had.
+        Its number is the time of its submission, or the next free one, so that jobs that are
+        restored in their order get the same numbers again.
         """
         self._last_number = max(self._last_number + 1, int(job.submitted_at * 1e6))
         job.number = self._last_number
@@ -125,7 +126,7 @@ class QueueState(Struct):
         self.note_waiting(job)
 
     def forget(self, job: Job) -> None:
-        """Forget a job of which no worker holds anything."""
+        """Remove a job of which no worker holds anything."""
         self.count_expected(job)
         del self.jobs[job.spec.id]
         self.data_jobs -= job.keeps_data
@@ -143,13 +144,13 @@ class QueueState(Struct):
     def note_waiting(self, job: Job) -> None:
         """Put a job with waiting tasks where leasing looks for work."""
         if job.keeps_data:
-            return  # nobody runs it
+            return  # no worker runs it
         self.turns.place(job)
         if job.suspects:
             self.suspected[job.spec.id] = job
 
     def offer(self, job: Job) -> None:
-        """Let workers that ask for work know that tasks of a job wait."""
+        """Notify workers that request work that tasks of a job wait."""
         self.note_waiting(job)
         self.emit(events.WorkAppeared())
 
@@ -159,12 +160,12 @@ class QueueState(Struct):
         self.slots += member.info.slots
 
     def resize(self, member: Member, slots: int, limit: str) -> None:
-        """Note how many slots a worker has now, such as one whose engine has grown, and why."""
+        """Set how many slots a worker has now, for example after its engine has grown, and why."""
         self.slots += slots - member.info.slots
         member.info = replace(member.info, slots=slots, slots_limit=limit)
 
     def remove_member(self, member: Member) -> None:
-        """Forget a worker that holds nothing."""
+        """Remove a worker that holds nothing."""
         self._count_told(member, -member.count_told())
         del self.members[member.info.id]
         _take_one(self.members_by_key, member.key)
@@ -173,7 +174,7 @@ class QueueState(Struct):
             self.clearing = ""
 
     def keep_told(self, member: Member, beat: Heartbeat) -> None:
-        """Keep what a worker tells of its tasks, as far as there is room for that of its key."""
+        """Keep what a worker reports of its tasks, as far as there is room for its key."""
         self._count_told(member, -member.count_told())
         told, key = self.told_by_key, member.key
         room = max(0, min(MAX_TOLD - told.total(), share_of(MAX_TOLD, key) - told[key]))
@@ -197,7 +198,7 @@ class QueueState(Struct):
     def find_member(self, worker: str, key: str) -> Member | None:
         """Return a worker, for a caller with this key; None if it is not connected.
 
-        Raises NotAllowedError for a key with which it was not registered.
+        Raises NotAllowedError if it was registered with another key.
         """
         member = self.members.get(worker)
         if member and key not in ("", member.key):
@@ -205,14 +206,14 @@ class QueueState(Struct):
         return member
 
     def prove(self, lease: HeldLease) -> str:
-        """A proof of a lease that its worker holds, for later queues over the same store."""
+        """Return a proof of a lease that its worker holds, for later queues over the same store."""
         if self.proofs is None:
             return ""
         return self.proofs.sign(lease.id, lease.attempt, self._describe(lease))
 
     def recall(self, runs: Iterable[HeldSpan], worker: str, key: str) -> None:
-        """Know those leases of a worker again that earlier queues over the same store have granted
-        it, and that it shows the proof of. The caller has the key of this name.
+        """Recognize those leases of a worker that earlier queues over the same store have granted
+        to it, if it sent their proofs. The caller has the key of this name.
         """
         unproven = 0
         for run in runs:
@@ -233,7 +234,7 @@ class QueueState(Struct):
             self.emit(events.LeasesUnproven(name, key, unproven))
 
     def was_granted(self, worker: str, key: str, span: LeasedSpan) -> bool:
-        """Whether a worker holds or held tasks under a lease, as far as this can be known.
+        """Return whether a worker holds or held tasks under a lease, as far as this is known.
 
         Leases that an earlier queue over the same store has granted are known after ``recall``.
         """
@@ -253,8 +254,8 @@ class QueueState(Struct):
         return owner == (worker, span.job) and start <= span.start < span.stop <= stop
 
     def is_from_able(self, span: LeasedSpan) -> bool:
-        """Whether the worker that was granted tasks has what their job needs, as far as this can
-        be known.
+        """Return whether the worker to which tasks were leased has what their job needs, as far as
+        this is known.
         """
         held, past = self.leases.get(span.lease), self.past.find(span.lease)
         if held:
@@ -262,7 +263,7 @@ class QueueState(Struct):
         return past is None or past.able
 
     def is_for_others(self, job: Job, member: Member) -> bool:
-        """Return whether a worker refused a job that another one may still take."""
+        """Return whether a worker refused a job that another one may still accept."""
         return job.spec.id in member.refused and any(
             other.may_run(job.spec) and job.spec.id not in other.refused
             for other in self.members.values()
@@ -274,7 +275,7 @@ class QueueState(Struct):
         return events
 
     def drop_lease(self, lease: HeldLease) -> None:
-        """Forget a lease. The caller finds a place for the tasks that it still holds."""
+        """Remove a lease. The caller finds a place for the tasks that it still holds."""
         job, member = self.jobs[lease.job], self.members[lease.worker]
         if lease.held:
             self.past.add(lease.id, self._describe(lease))
@@ -282,10 +283,10 @@ class QueueState(Struct):
         job.leased -= lease.held.count
         self.count_expected(job)
         if lease.alone or (self.clearing == lease.worker and not member.leases):
-            self.emit(events.WorkAppeared())  # for this worker, which was kept from it
+            self.emit(events.WorkAppeared())  # for this worker, which was not given any work
 
     def _describe(self, lease: HeldLease) -> PastLease:
-        """A lease that is held, as it is remembered when it is over."""
+        """Return what is remembered of a lease after its end."""
         job, member = self.jobs[lease.job], self.members[lease.worker]
         return PastLease(
             lease.job,
@@ -306,7 +307,7 @@ class QueueState(Struct):
             self.order(worker, job.spec.id)
 
     def order(self, worker: str, job_id: str, index: int | None = None) -> None:
-        """Have a worker stop what it runs of a job, or one task of it; see ``HAND_BACK``."""
+        """Order a worker to stop what it runs of a job, or one task of it; see ``HAND_BACK``."""
         self.members[worker].order(job_id, index)
         self.emit(events.OrdersGiven(worker))
 
@@ -335,10 +336,10 @@ class QueueState(Struct):
         self.accept_death(job, failure)
 
     def accept_death(self, job: Job, failure: TaskFailure) -> None:
-        """Make a task dead, as this was its last attempt.
+        """Make a task dead after its last attempt.
 
-        What failures of a job tell at length is kept up to a limit: a job may have any number of
-        tasks. The client of an owned job takes them away, and has all of it.
+        The texts of a job's failures are only kept up to a limit, because a job may have any number
+        of tasks. The client of an owned job fetches them, and gets the whole text.
         """
         if not job.spec.owned:
             job.failure_bytes += measure_failure(failure)
@@ -349,13 +350,13 @@ class QueueState(Struct):
         self.emit(events.TaskDead(failure, spec.service, spec.operation, job.submitted_by))
 
     def change(self, job: Job, now: Now) -> None:
-        """Settle a job's state after its counts changed."""
+        """Update a job's state after its counts changed."""
         was_final = job.is_final
         job.settle(now.monotonic, now.at)
         self._note_change(job, now, ended=job.is_final and not was_final)
 
     def end(self, job: Job, state: State, now: Now, because: str = "") -> None:
-        """Cut a job short; what is done and dead stays so."""
+        """End a job early; done and dead tasks stay as they are."""
         self.stop_leases(job)
         job.end(state, now.monotonic, now.at, because)
         self._note_change(job, now, ended=True)
@@ -367,13 +368,15 @@ class QueueState(Struct):
             self.emit(events.JobEnded(job.status(now, "", b"")))
 
     def set_deadline(self, job: Job, now: Now) -> None:
-        """If a job has a deadline, let its time begin now."""
+        """If a job has a time limit, let it begin now."""
         if job.spec.deadline_seconds is not None:
             job.deadline = now.monotonic + job.spec.deadline_seconds
             self.emit(events.MomentSet(job.deadline))
 
     def count_kept(self, job: Job, size_bytes: int) -> None:
-        """Count bytes that the store keeps for a job from now on; negative: no longer keeps."""
+        """Count bytes that the store keeps for a job from now on, or if negative, no longer
+        keeps.
+        """
         job.spool_bytes += size_bytes
         self.spool_bytes += size_bytes
         if size_bytes < 0:
@@ -389,14 +392,14 @@ class QueueState(Struct):
             self.end_hold()
 
     def end_hold(self) -> None:
-        """Let workers ask again that were given less work than there is."""
+        """Let workers request work again that were given less than there is."""
         if self.held:
             self.held.clear()
             self.emit(events.WorkAppeared())
 
 
 def _take_one(counted: Counter[str], key: str) -> None:
-    """Count one less; a key of which there is none left is forgotten."""
+    """Decrease a count by one, and remove it if it is zero."""
     counted[key] -= 1
     if not counted[key]:
         del counted[key]

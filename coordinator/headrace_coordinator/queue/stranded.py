@@ -1,4 +1,4 @@
-"""Jobs that no connected worker could do: people are told once, when that lasts."""
+"""Reports jobs that no connected worker can run, once, if that lasts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from headrace_coordinator.queue.state import QueueState
 from headrace_wire.engines import keeps_limits
 from headrace_wire.messages.jobs import JobSpec
 
-#: What the tasks of a job need of a worker: the service, and whether they have a time limit.
+#: What the tasks of a job need from a worker: the service, and whether they have a time limit.
 Need = tuple[str, bool]
 
-#: Seconds for which no worker offers a job's service before that is told: workers may be on their
-#: way, or just be started again.
+#: After how many seconds without a worker that offers a job's service this is reported: workers may
+#: be about to connect, or just be restarting.
 STRANDED_SECONDS = 30.0
 
 
 def note_stranded(state: QueueState, now: Now) -> None:
-    """Tell of jobs whose tasks have waited for a while for a worker that offers their service.
+    """Report jobs whose tasks have waited for a while for a worker that offers their service.
 
-    To be called now and then; it takes as long as there are jobs and workers.
+    This is to be called now and then; the time that it takes grows with jobs and workers.
     """
     members = state.members.values()
     offered = frozenset[str]().union(*(member.services for member in members))
@@ -44,12 +44,12 @@ def note_stranded(state: QueueState, now: Now) -> None:
 
 
 def find_need(spec: JobSpec) -> Need:
-    """What a worker has to offer to run a job's tasks."""
+    """Return what a worker has to offer to run a job's tasks."""
     return spec.service, spec.timeout_seconds is not None
 
 
 def explain_unable(spec: JobSpec, members: Collection[Member]) -> str:
-    """Say why none of these workers can do a job's tasks; "" where one can."""
+    """Return why none of these workers can run a job's tasks; "" if one can."""
     if any(member.may_run(spec) for member in members):
         return ""
     engines = sorted({one.info.engine for one in members if spec.service in one.services})

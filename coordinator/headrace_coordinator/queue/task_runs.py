@@ -1,6 +1,6 @@
-"""Where each task of a job stands, as runs of tasks or, of many of them, as a picture in cells.
+"""The state of each task of a job, as runs of tasks or, if there are many, as a picture in cells.
 
-A job may have 10^9 tasks, and a million runs of them: to paint a cell costs a binary search in each
+A job may have 10^9 tasks, and a million runs of them. Painting a cell takes a binary search in each
 of the places where tasks may be, however many runs are in it.
 """
 
@@ -22,7 +22,7 @@ _DONE, _CANCELLED, _WAITING, _LEASED, _RETRYING, _DEAD = range(len(BY_URGENCY))
 
 
 def list_runs(job: Job, leased: RangeSet, start: int, stop: int, limit: int) -> list[TaskRun]:
-    """The runs of tasks [start, stop) that are in one state; none where there are too many.
+    """Return the runs of tasks [start, stop) that are in one state; none if there are too many.
 
     ``leased`` are the job's leased tasks.
     """
@@ -47,8 +47,10 @@ def list_runs(job: Job, leased: RangeSet, start: int, stop: int, limit: int) -> 
 
 
 def paint_cells(job: Job, leased: RangeSet, start: int, stop: int, width: int) -> bytearray:
-    """The most urgent state in each cell of so many of the tasks [start, stop), by its rank."""
-    cells = bytearray(-(-(stop - start) // width))  # all are done
+    """Return the most urgent state, as its rank, in each cell of ``width`` of the tasks [start,
+    stop).
+    """
+    cells = bytearray(-(-(stop - start) // width))  # rank 0: all are done
     rest = _find_rest(job)
     for first, last in _walk_gaps(job.done, start, stop, width):
         cells[first:last] = bytes((rest,)) * (last - first)
@@ -59,7 +61,7 @@ def paint_cells(job: Job, leased: RangeSet, start: int, stop: int, width: int) -
 
 
 def join_cells(cells: bytearray, start: int, stop: int, width: int) -> list[TaskRun]:
-    """The runs that cells of so many of the tasks [start, stop) show."""
+    """Return the runs that are shown by cells of ``width`` of the tasks [start, stop)."""
     runs: list[TaskRun] = []
     left = start
     for rank, alike in groupby(cells):
@@ -70,7 +72,7 @@ def join_cells(cells: bytearray, start: int, stop: int, width: int) -> list[Task
 
 
 def sum_up_runs(job: Job, limit: int) -> TaskRuns:
-    """How all tasks of a final job stand, in so many runs at most."""
+    """Return the states of all tasks of a final job, in at most ``limit`` runs."""
     leased = RangeSet()
     runs = list_runs(job, leased, 0, job.tasks, limit)
     if runs or not job.tasks:
@@ -81,7 +83,9 @@ def sum_up_runs(job: Job, limit: int) -> TaskRuns:
 
 
 def cut_runs(known: TaskRuns, start: int, stop: int, limit: int) -> TaskRuns:
-    """What runs that are known tell of tasks [start, stop), in so many at most."""
+    """Return the part of known runs that is about tasks [start, stop), in at most ``limit``
+    runs.
+    """
     stop = min(stop, known.tasks)
     runs = [
         replace(run, start=max(start, run.start), stop=min(stop, run.stop))
@@ -99,17 +103,17 @@ def cut_runs(known: TaskRuns, start: int, stop: int, limit: int) -> TaskRuns:
 
 
 def _list_places(job: Job, leased: RangeSet) -> list[tuple[int, RangeSet]]:
-    """Where tasks are that have no value and do not just wait, the most urgent last."""
+    """Return the places of tasks that have no value and do not just wait, the most urgent last."""
     return [(_LEASED, leased), (_RETRYING, job.delayed.indices), (_DEAD, job.dead)]
 
 
 def _find_rest(job: Job) -> int:
-    """How those tasks stand that are in no other place."""
+    """Return the state of the tasks that are in no other place."""
     return _CANCELLED if job.is_final else _WAITING
 
 
 def _walk_cells(indices: RangeSet, start: int, stop: int, width: int) -> Iterator[tuple[int, int]]:
-    """The cells in which some of these tasks are, as [first, last)."""
+    """Iterate over the cells that contain some of these tasks, as [first, last)."""
     index = start
     while index < stop and (found := indices.next_range(index)):
         left, right = max(index, found[0]), min(stop, found[1])
@@ -121,7 +125,7 @@ def _walk_cells(indices: RangeSet, start: int, stop: int, width: int) -> Iterato
 
 
 def _walk_gaps(indices: RangeSet, start: int, stop: int, width: int) -> Iterator[tuple[int, int]]:
-    """The cells in which some tasks are that are none of these, as [first, last)."""
+    """Iterate over the cells that contain tasks other than these, as [first, last)."""
     index = start
     while (index := indices.next_missing(index)) < stop:
         found = indices.next_range(index)

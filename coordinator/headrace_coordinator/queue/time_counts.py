@@ -1,4 +1,4 @@
-"""How many attempts at a job's tasks took how long."""
+"""Counts how long the attempts at a job's tasks took."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _PLACES = (*TASK_SECONDS_BOUNDS, inf)
 
 
 class TimeCounts(Struct):
-    """Counts in fixed steps; a job of which nothing has ended yet takes no room for them."""
+    """Counts in fixed steps. They take no memory before anything of the job has ended."""
 
     counts: list[int] = field(default_factory=list[int])
 
     def add(self, seconds: float, attempts: int = 1) -> None:
-        """Count attempts that took so long each."""
+        """Count attempts that took so many seconds each."""
         if not self.counts:
             self.counts = [0] * (len(TIME_BOUNDS) + 1)
         self.counts[bisect_left(TIME_BOUNDS, seconds)] += attempts
 
     def add_span(self, span: DoneSpan, tasks: int) -> None:
-        """Count tasks of a span that were accepted, each with its own time if that is told."""
+        """Count accepted tasks of a span, each with its own time if that is known."""
         told, size = span.durations, span.stop - span.start
         if tasks < size or len(told) != len(_PLACES) or sum(told) != size:
             self.add(span.busy_seconds / size, tasks)

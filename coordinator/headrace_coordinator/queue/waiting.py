@@ -1,4 +1,4 @@
-"""Why tasks of jobs wait, in words for people."""
+"""Explains to people why tasks of jobs wait."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.queue.stranded import Need, explain_unable, find_need
 from headrace_wire.messages.jobs import JobSpec
 
-#: Reasons that are told, of workers that each have another one.
+#: How many different reasons of workers are reported.
 TOLD_REASONS = 3
 
 
 class Waiting:
-    """Explains the jobs of one moment: what the workers can do is found once for all of them."""
+    """Explains jobs at one point in time; what the workers can do is determined once for all of
+    them.
+    """
 
     def __init__(self, state: QueueState, spool: Spool) -> None:
         self._state = state
@@ -27,7 +29,7 @@ class Waiting:
         self._slotless: dict[Need, str] = {}
 
     def explain(self, job: Job) -> str:
-        """What a job waits for, "" for nothing but time."""
+        """Return what a job waits for, "" if only for its turn."""
         if self._spool.disk_problem and not job.is_final:
             return self._spool.disk_problem
         if job.is_final:
@@ -44,7 +46,7 @@ class Waiting:
             return why
         if self._spool.fit(job, 1) == 0:
             return self._spool.explain()
-        # Those of another cluster have none while it has no processes, or is away.
+        # Those of another cluster have none while it has no processes, or cannot be reached.
         if why := self._explain_slotless(job.spec):
             return why
         return "every slot is busy with other jobs" if self._is_busy else ""
@@ -56,7 +58,7 @@ class Waiting:
         return self._unable[need]
 
     def _explain_held(self, job: Job) -> str:
-        """Why none of the tasks runs that workers hold; "" where some may."""
+        """Return why none of the tasks that workers hold is running; "" if some may be."""
         holders = (self._state.members[lease.worker] for lease in job.leases.values())
         return _explain_no_slots("the workers that hold its tasks", holders)
 
@@ -73,7 +75,7 @@ class Waiting:
 
 
 def _explain_no_slots(whose: str, members: Iterable[Member]) -> str:
-    """Why these workers have no slots, in their own words; "" where one has."""
+    """Return why these workers have no slots, as they report it; "" if one has slots."""
     reasons: dict[str, None] = {}
     for member in members:
         if member.info.slots:

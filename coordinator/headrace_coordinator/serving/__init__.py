@@ -1,1 +1,1 @@
-"""What the coordinator serves: the methods of the API over the ledger, and their waits."""
+"""The methods of the API that the coordinator serves over the ledger, with their waits."""

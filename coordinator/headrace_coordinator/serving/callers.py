@@ -9,28 +9,29 @@ from headrace_wire.roles import ADMIN, CLIENT, OBSERVER, caller
 
 
 def name_key() -> str:
-    """The name of the caller's key; "" for an administrator's."""
+    """Return the name of the caller's key; "" for an administrator's key."""
     holder = caller()
     return "" if holder.role == ADMIN else holder.name
 
 
-#: The key for whose workers alone the caller may speak; "" for all of them.
+#: Returns the name of the key for whose workers alone the caller may act; "" for all workers.
 name_worker_key = name_key
 
 
 def may_see_values() -> bool:
-    """Whether the caller may have what a job brings along, and exceptions as its tasks raised them.
+    """Return whether the caller may read the parameters of jobs, and exceptions as tasks raised
+    them.
 
-    Observers may not: a pool's function and the arguments of its initializer are as good as inputs.
+    Observers may not: a pool's function and the arguments of its initializer are like inputs.
     """
     return caller().role != OBSERVER
 
 
 class JobAccess:
-    """Whose jobs a client may know of: everybody's, or where they are ``private`` its own.
+    """Which jobs a client may access: all of them, or only its own if they are ``private``.
 
-    Admins and observers know of all of them, and workers of those that they work for. Whoever looks
-    with a client's key (``headrace web --observer``) is a client in this.
+    Admins and observers may access all jobs, and workers those that they work for. If someone uses
+    the page with a client's key (``headrace web --observer``), the rules for clients apply.
     """
 
     def __init__(self, ledger: Ledger, *, private: bool = False) -> None:
@@ -38,13 +39,15 @@ class JobAccess:
         self._private = private
 
     def find_limit(self) -> str | None:
-        """The name of the key whose jobs alone the caller may know of; None for all."""
+        """Return the name of the key whose jobs alone the caller may access; None for all."""
         holder = caller()
         is_client = CLIENT in {holder.role, holder.key_role}
         return holder.name if self._private and is_client else None
 
     def require_shared_workers(self) -> None:
-        """Raise NotAllowedError for a caller whose jobs are private: workers are everybody's."""
+        """Raise NotAllowedError for a caller whose jobs are private, because all share the
+        workers.
+        """
         if self.find_limit() is not None:
             raise NotAllowedError(
                 "jobs are private here (--private-jobs), and workers are everybody's: only an "
@@ -52,7 +55,7 @@ class JobAccess:
             )
 
     def require(self, job_id: str) -> None:
-        """Raise UnknownJobError for a job that the caller may not know of."""
+        """Raise UnknownJobError for a job that the caller may not access."""
         by = self.find_limit()
         if by is not None and not self._ledger.observe(
             lambda queue, _: may_know(queue, job_id, by)
@@ -61,13 +64,13 @@ class JobAccess:
 
 
 def refuse_job(job_id: str) -> UnknownJobError:
-    """What a caller is told of a job that is somebody else's."""
+    """Return the error for a job that belongs to somebody else."""
     return UnknownJobError(
         f"there is no job {job_id!r} of yours: `headrace jobs` lists those there are"
     )
 
 
 def may_know(queue: Queue, job_id: str, by: str) -> bool:
-    """Whether a job is one of this key's, or nobody's yet."""
+    """Return whether a job belongs to this key, or does not exist."""
     job = queue.state.jobs.get(job_id)
     return job is None or job.submitted_by == by

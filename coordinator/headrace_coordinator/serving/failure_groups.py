@@ -1,7 +1,7 @@
-"""The failures of a job by their kinds, for whoever wants to know what went wrong.
+"""Groups the failures of a job by their kinds.
 
-What has been looked at is remembered, so that to ask again costs no more than what is new. Others
-have their turn after every few failures.
+What has been read is remembered, so that the next request only reads what is new. Others get their
+turn after every few failures.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue.events import Event, JobDeleted, TaskRevived
 from headrace_wire.messages.job_views import FailureGroups
 
-#: Failures of a job that are looked at.
+#: How many failures of a job are read.
 MOST_READ = 10_000
 
-#: Failures that are read before others have their turn, and bytes of them.
+#: How many failures, or bytes of them, are read before others get their turn.
 READ_AT_ONCE = 100
 READ_BYTES = 256 << 10
 
-#: Jobs whose failures are remembered.
+#: How many jobs' failures are remembered.
 JOBS_REMEMBERED = 50
 
 
@@ -34,10 +34,10 @@ class FailureBook:
         ledger.listen(self._note)
 
     async def find(self, job_id: str) -> FailureGroups:
-        """The failures of a job so far. Raises UnknownJobError."""
+        """Return the failures of a job so far. Raises UnknownJobError."""
         self._ledger.observe(lambda queue, _: queue.state.find(job_id))
         groups = self._jobs.pop(job_id, None) or Groups()
-        self._jobs[job_id] = groups  # the newest
+        self._jobs[job_id] = groups  # moved to the end, as the newest
         if len(self._jobs) > JOBS_REMEMBERED:
             del self._jobs[next(iter(self._jobs))]
         reader = self._ledger.store.reader
@@ -52,7 +52,7 @@ class FailureBook:
         return groups.show()
 
     def _note(self, events: Sequence[Event]) -> None:
-        """Forget what is no longer so: tasks that failed run again."""
+        """Forget the groups of a job if failed tasks run again."""
         if self._jobs:
             for event in events:
                 if isinstance(event, TaskRevived | JobDeleted):

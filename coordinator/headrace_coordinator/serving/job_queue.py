@@ -64,20 +64,20 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: Seconds for which a client waits for room before it is told that there is none.
+#: How many seconds a client waits for space before it is told that there is none.
 ROOM_SECONDS = 5.0
 
-#: Seconds for which inputs wait for those before them. They take memory meanwhile, for which those
-#: may be waiting.
+#: How many seconds inputs wait for those before them. Meanwhile they take memory, which those may
+#: be waiting for.
 TURN_SECONDS = 5.0
 
-#: Seconds for which a client waits until workers return what it withdraws.
+#: How many seconds a client waits until workers return what it withdraws.
 RECALL_SECONDS = 0.5
 
-#: Tasks that are withdrawn in one transition.
+#: How many tasks are withdrawn in one transition.
 WITHDRAWN_AT_ONCE = 500
 
-#: Heartbeats in one lease's time; two may be lost.
+#: The number of heartbeats during one lease; two of them may be lost.
 BEATS_PER_LEASE = 3
 
 
@@ -93,7 +93,7 @@ class JobQueue:
         private_jobs: bool = False,
         make_token: Callable[[str], str] | None = None,
     ) -> None:
-        #: Where the page is served, "" if it is not.
+        #: The URL of the page, "" if it is not served.
         self.page = ""
         self._ledger = ledger
         self._access = JobAccess(ledger, private=private_jobs)
@@ -105,7 +105,7 @@ class JobQueue:
         ledger.listen(self._journal.note)
         self._views = JobViews(ledger)
         self._past = PastJobs(ledger, self._access)
-        #: Told after each tick.
+        #: Called after each tick.
         self.sampler = Sampler(ledger, private=private_jobs)
         ledger.listen(self.sampler.note)
         self._started = time.monotonic()
@@ -127,7 +127,7 @@ class JobQueue:
         except StoreError as error:
             if not self._ledger.store.lacks_room:
                 raise
-            # The job is on its way in: its client waits for room.
+            # The job is already being submitted, so its client waits for space.
             version = self._waiters.version(SPOOL)
             await self._waiters.wait(SPOOL, version, time.monotonic() + ROOM_SECONDS)
             raise SpoolFullError(error.message) from None
@@ -201,7 +201,7 @@ class JobQueue:
         deadline = time.monotonic() + RECALL_SECONDS
         version = self._waiters.version(topic)
         withdrawn: list[int] = []
-        for place in range(0, len(indices), WITHDRAWN_AT_ONCE):  # others get their turn between
+        for place in range(0, len(indices), WITHDRAWN_AT_ONCE):  # others get their turn in between
             some = indices[place : place + WITHDRAWN_AT_ONCE]
             withdrawn += await self._withdraw_some(job, some, kill=kill)
         if kill or len(withdrawn) == len(indices):
@@ -356,8 +356,8 @@ class JobQueue:
         )
 
     async def _put_in_turn(self, job: str, start: int, inputs: bytes) -> int:
-        """Put inputs, after those before them, which may be on their way: a client far away has
-        several batches under way, each on a connection of its own. Raises SpoolFullError.
+        """Put inputs after those before them, which may not have arrived yet: a client that is far
+        away sends several batches at a time, each on its own connection. Raises SpoolFullError.
         """
         need = measure_intake(len(inputs))
         topic, deadline = name_topic("job", job), time.monotonic() + TURN_SECONDS
@@ -373,7 +373,9 @@ class JobQueue:
                     raise SpoolFullError(error.message) from None
 
     async def _commit_with_room(self, transition: Transition[Result], need: Need) -> Result:
-        """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
+        """Commit a change that needs space in the spool, and wait for space. Raises
+        SpoolFullError.
+        """
         deadline = time.monotonic() + ROOM_SECONDS
         while True:
             version = self._waiters.version(SPOOL)
@@ -385,7 +387,7 @@ class JobQueue:
 
 
 def _count_jobs(queue: Queue, by: str | None) -> int:
-    """Count the jobs, or those alone that one key has submitted."""
+    """Count the jobs, or only those that were submitted with one key."""
     if by is None:
         return len(queue.state.jobs) - queue.state.data_jobs
     jobs = queue.state.jobs.values()

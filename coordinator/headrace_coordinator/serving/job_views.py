@@ -1,7 +1,7 @@
-"""Looks at one job that would keep the event loop from others if they were made in one go.
+"""Views of one job that take too long to be made in one step of the event loop.
 
-What takes long is kept for a while for whoever wants to see the same: a page may be open in many
-browsers, and each asks for a picture of the job's tasks once a second.
+The result is cached for a while, because a page may be open in many browsers, and each requests a
+picture of the job's tasks once a second.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from headrace_wire.bounds import MAX_TASK_RUNS
 from headrace_wire.messages.job_views import TaskRun, TaskRuns
 from headrace_wire.messages.jobs import State
 
-#: Cells that are painted before others have their turn.
+#: How many cells are painted before others get their turn.
 CELLS_AT_ONCE = 2000
 
-#: For how long a picture is kept, in times of what it took to make it, and at most in seconds. One
-#: that took less than so many seconds is made anew each time.
+#: How long a picture is cached, as a multiple of the time that it took to make, and at most in
+#: seconds. A picture that took less than the last number of seconds is not cached.
 KEPT_PER_SECOND = 20.0
 LONGEST_KEPT_SECONDS = 2.0
 QUICK_SECONDS = 0.002
 
-#: Pictures that are kept.
+#: How many pictures are cached.
 MOST_KEPT = 10
 
-#: What a picture is of: the job, [start, stop) and the number of runs.
+#: What a picture shows: the job, [start, stop) and the number of runs.
 View = tuple[str, int, int, int]
 
 
 class _Kept(Struct, frozen=True):
-    """A picture, the state of the job in it, and until when it is good enough."""
+    """A picture, the state of the job in it, and until when it may be used."""
 
     runs: TaskRuns
     state: State
@@ -47,7 +47,7 @@ class _Kept(Struct, frozen=True):
 
 
 class JobViews:
-    """Looks at a ledger's jobs, in the event loop's thread."""
+    """Makes views of a ledger's jobs, in the event loop's thread."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.thread_time) -> None:
         self._ledger = ledger
@@ -56,9 +56,9 @@ class JobViews:
         self._kept: dict[View, _Kept] = {}
 
     async def find_task_runs(self, job_id: str, start: int, stop: int, limit: int) -> TaskRuns:
-        """How tasks [start, stop) of a job stand, in so many runs at most.
+        """Return the states of tasks [start, stop) of a job, in at most ``limit`` runs.
 
-        Where that takes long it may be how they stood a moment ago, while the job was in the same
+        If this takes long, it may be the states of a moment ago, when the job was in the same
         state. Raises UnknownJobError.
         """
         view = (job_id, start, stop, max(1, min(limit, MAX_TASK_RUNS)))

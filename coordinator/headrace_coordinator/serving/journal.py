@@ -1,10 +1,10 @@
-"""What happened to jobs and workers of late, for people who watch.
+"""Recent events of jobs and workers, for people who watch.
 
     ledger ─ events, after their commit ─► Journal.note ─► at least the newest EVENTS_KEPT
     clients ─ read (long-poll) ──────────────────────────────┘
 
-Of one kind only so many a second are kept, as in the log; those left out have numbers too, so that
-whoever reads knows how many they were.
+Of each kind, only a limited number per second is kept, as in the log. Events that are left out have
+numbers, too, so that readers know how many are missing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from headrace_wire.messages.views import (
 )
 from headrace_wire.words import count
 
-#: Characters of the text of an event.
+#: How many characters the text of an event may have.
 MOST_CHARACTERS = 300
 
 
@@ -53,19 +53,21 @@ class Told(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """An event that is remembered, and which key submitted its job."""
+    """An event that is kept, and the name of the key that submitted its job."""
 
     event: ClusterEvent
     owner: str
 
     def is_for(self, request: EventRequest, by: str | None) -> bool:
-        """Whether it is asked for, by a key of this name or, with None, one that sees all."""
+        """Return whether it was requested, by a key of this name or, if None, by one that sees
+        all.
+        """
         event = self.event
         return request.job in ("", event.job) and (by in (None, self.owner) or not event.job)
 
 
 class Journal:
-    """Remembers events. All methods are for the event loop's thread."""
+    """Keeps events. All methods must be called in the event loop's thread."""
 
     def __init__(
         self,
@@ -75,21 +77,21 @@ class Journal:
     ) -> None:
         self._waiters = waiters
         self._clock, self._wall = clock, wall
-        #: Numbers begin where those of an earlier coordinator surely did not get.
+        #: Numbers begin where those of an earlier coordinator certainly did not reach.
         self._first = int(wall() * 1e6)
         self._last = self._first - 1
         self._kept: list[Kept] = []
         self._budgets: dict[EventKind, Budget] = {}
 
     def note(self, happened: Sequence[Event]) -> None:
-        """Remember what people want to know of these events."""
+        """Keep those of these events that people want to know."""
         before = self._last
         expired: set[str] = set()
         deaths: defaultdict[tuple[str, str], Deaths] = defaultdict(Deaths)
         for event in happened:
             describe = DESCRIPTIONS.get(type(event))
             if describe is None:
-                continue  # most are for others, and many
+                continue  # most events are not for people, and there are many
             if isinstance(event, events.TaskDead):
                 if event.failure.reason == WITHDRAWN:
                     continue  # its client wanted that
@@ -100,7 +102,7 @@ class Journal:
                 expired.add(event.job)
             elif isinstance(event, events.JobDeleted) and event.job in expired:
                 continue
-            elif isinstance(event, events.JobEnded):  # what failed is told before
+            elif isinstance(event, events.JobEnded):  # failures come before the end of the job
                 for whose in [one for one in deaths if one[0] == event.status.id]:
                     self._sum_up(*whose, deaths.pop(whose))
             if told := describe(event):
@@ -115,9 +117,9 @@ class Journal:
             self._keep(Told("task-failed", job, "", more, owner))
 
     async def read(self, request: EventRequest, by: str | None = None) -> EventPage:
-        """Events past a cursor, waited for if there are none.
+        """Return events past a cursor, and wait if there are none.
 
-        With ``by``, of jobs only those that were submitted with the key of this name.
+        With ``by``, only events of jobs that were submitted with the key of this name are returned.
         """
         missed = 0
 
@@ -125,7 +127,7 @@ class Journal:
             nonlocal request, missed
             page = self._look(request, by)
             missed += page.missed
-            request = replace(request, cursor=page.cursor)  # what was looked at is so once
+            request = replace(request, cursor=page.cursor)  # each event is examined only once
             return replace(page, missed=missed)
 
         return await self._waiters.poll(
@@ -146,11 +148,11 @@ class Journal:
                 text=told.text[:MOST_CHARACTERS],
             )
             self._kept.append(Kept(event, told.owner))
-            if len(self._kept) > EVENTS_KEPT + EVENTS_PER_PAGE:  # some at a time
+            if len(self._kept) > EVENTS_KEPT + EVENTS_PER_PAGE:  # some are removed together
                 del self._kept[:EVENTS_PER_PAGE]
 
     def _look(self, request: EventRequest, by: str | None) -> EventPage:
-        # A cursor from an earlier coordinator whose clock was ahead means nothing here.
+        # A cursor from an earlier coordinator whose clock was ahead is not valid.
         cursor = request.cursor if request.cursor <= self._last else 0
         kept, begin = self._kept, max(cursor, self._first - 1)
         place = bisect_right(kept, cursor, key=_read_number)
@@ -257,7 +259,7 @@ def _describe_draining(event: events.WorkerDraining) -> Told:
     return Told("worker-draining", "", event.name, "it takes nothing new, and exits")
 
 
-#: How each kind of the queue's events is told.
+#: How each kind of the queue's events is described.
 DESCRIPTIONS: dict[type[Event], Callable[[Any], Told | None]] = {
     events.JobSubmitted: _describe_submission,
     events.JobStarted: _describe_start,

@@ -1,4 +1,4 @@
-"""What a worker is sent with each lease: parameters, inputs, and the token of the job."""
+"""Adds to a lease what its worker needs: parameters, inputs, and the token of the job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class LeaseFiller:
-    """Makes of leases that were granted what their worker is sent.
+    """Turns granted leases into what is sent to their worker.
 
     ``make_token`` makes the token with which tasks of a job call the coordinator, if they may.
     """
@@ -32,7 +32,7 @@ class LeaseFiller:
         """Add inputs, and the parameters of jobs that the worker does not know.
 
         Inputs are read outside of the ledger's lock. A lease whose inputs are damaged, or were
-        deleted meanwhile, is left out: it is gone.
+        deleted meanwhile, is left out, because it no longer exists.
         """
         filled: list[Lease] = []
         for lease, spec in granted:

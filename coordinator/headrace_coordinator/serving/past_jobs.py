@@ -1,4 +1,4 @@
-"""Jobs that have expired, and of which the history keeps a summary."""
+"""Jobs that have expired, whose summaries are kept in the history."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PastJobs:
         look: Transition[Answer],
         otherwise: Callable[[PastJob], Answer],
     ) -> Answer:
-        """Look at a job, or where it has expired at what is kept. Raises UnknownJobError."""
+        """Query a job, or its summary if it has expired. Raises UnknownJobError."""
         try:
             return self._ledger.observe(look)
         except UnknownJobError:
@@ -46,7 +46,7 @@ class PastJobs:
         look: Coroutine[Any, Any, Answer],
         otherwise: Callable[[PastJob], Answer],
     ) -> Answer:
-        """The same where to look takes a while."""
+        """Do the same with a query that takes a while."""
         try:
             return await look
         except UnknownJobError:
@@ -56,15 +56,15 @@ class PastJobs:
             return otherwise(past)
 
     def look_up(self, job_id: str) -> PastJob | None:
-        """What is kept of a job, if the caller may know of it."""
+        """Return the summary of a job, if the caller may access it."""
         past = self._ledger.store.history.find(job_id)
         by = self._access.find_limit()
         return past if past and by in (None, past.status.submitted_by) else None
 
     def require_free(self, job_id: str) -> None:
-        """Raise UnknownJobError for the id of a past job of which the caller may not know.
+        """Raise UnknownJobError for the id of a past job that the caller may not access.
 
-        Else a new job could take the place of its summary.
+        Otherwise a new job could replace its summary.
         """
         by = self._access.find_limit()
         if by is not None:
@@ -73,11 +73,11 @@ class PastJobs:
                 raise refuse_job(job_id)
 
     def match(self, start: str) -> list[str]:
-        """The ids of the newest that begin so."""
+        """Return the ids of the newest past jobs that begin with ``start``."""
         return self._ledger.store.history.match(start, self._access.find_limit(), IDS_MATCHED)
 
     async def list_jobs(self, before: int, chosen: JobFilter) -> tuple[JobStatus, ...]:
-        """A page of them, the newest first."""
+        """Return a page of past jobs, the newest first."""
         read, by = self._ledger.store.history.list_jobs, self._access.find_limit()
         return await _read_elsewhere(partial(read, chosen, before or inf, JOBS_PER_PAGE, by))
 
@@ -87,7 +87,9 @@ class PastJobs:
 
 
 async def _read_elsewhere(read: Callable[[], Answer]) -> Answer:
-    """Read in a thread, as it may take a while. Raises HeadraceError where there is none."""
+    """Read in a thread, because it may take a while. Raises HeadraceError if no thread can
+    start.
+    """
     try:
         return await asyncio.to_thread(read)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The result queue as it is served: reports come in, results go out.
+"""The result queue as it is served: it accepts reports and returns results.
 
 Methods that wait, for a commit or for news, are coroutines.
 """
@@ -39,20 +39,20 @@ log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
-#: Bytes of values in one answer; a single run may be larger.
+#: The maximum number of bytes of values in one answer; a single span may be larger.
 MAX_FETCH_BYTES = 32 << 20
 
-#: Bytes of log lines in one answer; those of a single report may be more.
+#: The maximum number of bytes of log lines in one answer; those of a single report may be more.
 MAX_LOG_BYTES = 1 << 20
 
-#: Failures in one answer.
+#: The maximum number of failures in one answer.
 MAX_FAILURES = 1000
 
 
 class ResultQueue:
     """Serves ``headrace_wire.api.ResultQueueApi``, in the event loop's thread.
 
-    ``on_samples(worker, number, samples)`` is told of each report after its commit.
+    ``on_samples(worker, number, samples)`` is called with each report after its commit.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class ResultQueue:
         await self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
 
     async def _read(self, job: str, look: Callable[[], Found]) -> Found:
-        """Look for results. If the first ones are damaged let their tasks fail, and look again."""
+        """Read results. If the first ones are damaged, let their tasks fail, and read again."""
         while True:
             try:
                 return look()
@@ -164,7 +164,7 @@ class ResultQueue:
         )
 
     def _may_gather(self, request: CollectRequest, until: float) -> bool:
-        """Return whether more results should come before there is an answer."""
+        """Return whether to wait for more results before answering."""
 
         def look(queue: Queue, _: Now) -> bool:
             job = queue.state.find(request.job)
@@ -175,7 +175,7 @@ class ResultQueue:
     def _look_at_outcomes(self, request: CollectRequest) -> Collected:
         def look(queue: Queue, now: Now) -> tuple[bool, bool, RangeSet]:
             job = _find_results(queue, request.job, now)
-            # A copy, because it is read outside of the lock.
+            # This is a copy, because it is read outside of the lock.
             return job.is_final, bool(job.dead), RangeSet(job.dropped)
 
         final, failed, delivered = self._ledger.observe(look)
@@ -211,8 +211,8 @@ class ResultQueue:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:
             job = _find_results(queue, request.job, now)
             status = queue.intake.status(request.job, now, with_parameters=not request.known)
-            # A copy, because it is read outside of the lock. Dead tasks are passed over only where
-            # values of a job that still runs are asked for in order; of a final job nothing that is
+            # This is a copy, because it is read outside of the lock. Dead tasks are only skipped if
+            # values of a running job are requested in order. Of a final job, nothing that is
             # missing will come.
             if request.ordered and not job.is_final:
                 return status, RangeSet([*job.dead, *job.dropped])

@@ -1,4 +1,4 @@
-"""How many failed and cancelled tasks run again, with other calls in between."""
+"""Runs many failed and cancelled tasks again, with other calls in between."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headrace_wire.errors import StoreError
 
 
 class Reviver:
-    """Carries out ``Revival``'s transitions, a commit for each, in the event loop's thread."""
+    """Performs ``Revival``'s transitions, one commit each, in the event loop's thread."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -27,12 +27,12 @@ class Reviver:
         await self._revive(job, lambda queue, start, now: queue.revival.retry(job, start, now))
 
     async def replay(self, job: str, indices: Sequence[int] | None) -> None:
-        """Let dead tasks wait: those named, or with None all."""
+        """Let dead tasks wait: those named, or if None, all."""
         if indices is None:
             await self._replay(job, None)
             return
         chosen = RangeSet()
-        for place in range(0, len(indices), REVIVED_AT_ONCE):  # all are checked before any changes
+        for place in range(0, len(indices), REVIVED_AT_ONCE):  # all are checked first
             some = indices[place : place + REVIVED_AT_ONCE]
             self._ledger.observe(partial(_require_dead, job, some))
             for index in some:
@@ -62,9 +62,9 @@ class Reviver:
         try:
             while await self._ledger.commit(go_on):
                 pass  # other calls get their turn with each commit
-        except BaseException:  # the client has gone, the job was deleted, or the store failed
+        except BaseException:  # client gone, job deleted, or store failed
             with suppress(StoreError):
-                self._ledger.commit_now(abandon, RELIEF)  # after what is still to be committed
+                self._ledger.commit_now(abandon, RELIEF)  # after pending commits
             raise
 
 

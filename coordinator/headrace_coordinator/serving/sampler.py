@@ -1,4 +1,4 @@
-"""What the coordinator does in numbers: now, and over the last hour.
+"""Figures of what the coordinator does, now and over the last hour.
 
 ledger ─ events, after their commit ─► Sampler.note ─► tasks done and failed
 ticker ─ after each tick ────────────► Sampler.sample ─► a point every STEP_SECONDS
@@ -36,11 +36,11 @@ from headrace_wire.messages.views import (
 )
 from headrace_wire.version import VERSION
 
-#: Rates are those of so many seconds, looked at once a second.
+#: Rates are computed over so many seconds, from counts that are taken once a second.
 RATE_SECONDS = 10
 LOOK_SECONDS = 1.0
 
-#: What a point says of the jobs of a key that had none then.
+#: The point for the jobs of a key that had none then.
 _NONE = {
     "waiting": 0, "leased": 0, "retrying": 0, "running_jobs": 0, "done": 0, "failed": 0
 }  # fmt: skip
@@ -55,12 +55,14 @@ def _tell_backlogs(found: Figures) -> tuple[Backlog, ...]:
 
 
 class Counts:
-    """How many tasks were done and failed: in all, lately, and at each point of the last hour."""
+    """How many tasks were done and failed: in total, recently, and at each point of the last
+    hour.
+    """
 
     def __init__(self, now: float) -> None:
         #: Tasks that are done and dead since this coordinator was started.
         self.done = self.failed = 0
-        #: When that was looked at, and what it was.
+        #: When the counts were taken, and what they were.
         self._looks = deque([(now, 0, 0)], maxlen=RATE_SECONDS + 1)
         self._counted = 0, 0
         self.points: deque[TimePoint] = deque(maxlen=STEPS_KEPT)
@@ -70,12 +72,12 @@ class Counts:
         self.failed += failed
 
     def look(self, now: float) -> None:
-        """Note how many there are, if it is time for that."""
+        """Record the counts, if it is time for that."""
         if now - self._looks[-1][0] >= LOOK_SECONDS:
             self._looks.append((now, self.done, self.failed))
 
     def rate(self, now: float) -> tuple[float, float]:
-        """Tasks that were done and that failed in a second, of late."""
+        """Return the recent number of tasks that were done and that failed per second."""
         at, done, failed = next(
             (look for look in self._looks if now - look[0] <= RATE_SECONDS + LOOK_SECONDS),
             self._looks[-1],
@@ -84,7 +86,7 @@ class Counts:
         return (self.done - done) / seconds, (self.failed - failed) / seconds
 
     def add_point(self, workers: Figures, jobs: Figures, at: float) -> None:
-        """Remember how things stand."""
+        """Add a point with the current figures."""
         done, failed = self._counted
         self._counted = self.done, self.failed
         point = TimePoint(
@@ -103,10 +105,10 @@ class Counts:
 
 
 class Sampler:
-    """Counts what is done, and remembers points. All methods are for the event loop's thread.
+    """Counts tasks, and records points. All methods must be called in the event loop's thread.
 
-    Where jobs are ``private``, it does so for the jobs of each key, too: ``by`` names the key whose
-    jobs alone are to be counted, and is None for all. Workers and slots are everybody's.
+    If jobs are ``private``, it also does so for the jobs of each key: ``by`` names the key whose
+    jobs alone are counted, and is None for all. Workers and slots are shared by all.
     """
 
     def __init__(
@@ -123,9 +125,9 @@ class Sampler:
         self._started_at = wall()
         self._all = Counts(clock())
         self._of_key: dict[str, Counts] = {}
-        #: Tasks that were done and that failed, by job, which are not counted for their keys yet.
+        #: Tasks that were done and that failed, by job, that are not yet counted for their keys.
         self._of_job: dict[str, tuple[int, int]] = {}
-        #: How each worker did.
+        #: The figures of each worker.
         self.pasts = WorkerPasts()
         self._next_point = clock()
 
@@ -144,10 +146,10 @@ class Sampler:
             self._of_job[job] = before_done + done, before_failed + failed
 
     def sample(self) -> None:
-        """Remember how things stand, if it is time for that."""
+        """Record the current figures, if it is time for that."""
         now = self._clock()
         if self._of_job:
-            with contextlib.suppress(StoreError):  # as below
+            with contextlib.suppress(StoreError):  # see below
                 self._ledger.observe(self._share)
         for counts in (self._all, *self._of_key.values()):
             counts.look(now)
@@ -155,11 +157,11 @@ class Sampler:
             return
         late = now - self._next_point >= STEP_SECONDS
         self._next_point = (now if late else self._next_point) + STEP_SECONDS
-        with contextlib.suppress(StoreError):  # no queue to look at; the ledger has said why
+        with contextlib.suppress(StoreError):  # there is no queue, and the ledger has said why
             self._ledger.observe(self._take_point)
 
     def overview(self, by: str | None = None) -> Overview:
-        """The state of the whole cluster in a few numbers."""
+        """Return figures of the whole cluster."""
         now = self._clock()
         counts = self._all if by is None else self._of_key.get(by)
         done, failed = counts.rate(now) if counts else (0.0, 0.0)
@@ -188,7 +190,7 @@ class Sampler:
         return self._ledger.observe(look)
 
     def timeline(self, since: float, by: str | None = None) -> Timeline:
-        """The points after a moment, the oldest first."""
+        """Return the points after a time, the oldest first."""
         points = [point for point in self._all.points if point.at > since]
         if by is not None:
             counts = self._of_key.get(by)
@@ -197,9 +199,11 @@ class Sampler:
         return Timeline(STEP_SECONDS, tuple(points))
 
     def _share(self, queue: Queue, _: Now) -> None:
-        """Count what was done for the keys whose jobs it was. What is said of it names no keys."""
+        """Count what was done for the keys that submitted the jobs. The events do not name the
+        keys.
+        """
         for job_id, (done, failed) in self._of_job.items():
-            if job := queue.state.jobs.get(job_id):  # it may be gone by now
+            if job := queue.state.jobs.get(job_id):  # it may have been deleted
                 self._count_for(job.submitted_by).add(done, failed)
         self._of_job.clear()
 

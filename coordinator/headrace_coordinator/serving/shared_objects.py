@@ -27,7 +27,7 @@ from headrace_wire.messages.shared import (
 class SharedObjects:
     """Serves ``headrace_wire.api.SharedApi``, in the event loop's thread.
 
-    ``find_payer`` returns the name of the key under which count what a caller makes be kept.
+    ``find_payer`` returns the name of the key to which the objects of a caller are charged.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SharedObjects:
         )
 
     def count_lock_waiters(self) -> int:
-        """Calls that wait for a lock just now. Callable from any thread."""
+        """Return how many calls are waiting for a lock now. Callable from any thread."""
         return sum(count for (kind, _), count in list(self._waiting.items()) if kind == LOCK)
 
     async def _wait(

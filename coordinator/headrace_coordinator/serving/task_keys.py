@@ -1,4 +1,4 @@
-"""The keys that the server takes: those of people and machines, and the tokens of jobs."""
+"""The keys that the server accepts: those of people and machines, and the tokens of jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from headrace_wire.roles import TASK, Holder, caller
 
 
 class _Ended(NamedTuple):
-    """The monotonic moment at which the token of a job ends, and the key that submitted the job."""
+    """When the token of a job expires (monotonic), and the key that submitted the job."""
 
     moment: float
     submitted_by: str
@@ -29,9 +29,9 @@ class _Ended(NamedTuple):
 class TaskKeys:
     """Finds keys by the hint of a handshake, in the event loop's thread.
 
-    A token is taken until its job has ended, and for ``grace_seconds`` more: so what its tasks held
-    of shared state comes free in good order. It ends at once with the key that leased the tasks.
-    ``secret`` is what tokens follow from. ``note`` is a listener of the ledger's.
+    A token is valid until its job has ended, and for ``grace_seconds`` more, so that its tasks can
+    release what they hold of shared state. It becomes invalid at once together with the key that
+    leased the tasks. Tokens are derived from ``secret``. ``note`` is a listener of the ledger.
     """
 
     def __init__(self, keys: LiveKeys, secret: bytes, ledger: Ledger, grace_seconds: float) -> None:
@@ -43,7 +43,7 @@ class TaskKeys:
         self._ended: dict[str, _Ended] = {}
 
     def find(self, hint: bytes) -> Keys:
-        """The keys that a client may hold that says this of its own."""
+        """Return the keys that a client with this hint may hold."""
         if not hint:
             return self._keys.find()
         job, mark = split_hint(hint)
@@ -52,12 +52,12 @@ class TaskKeys:
         return hold_token(self._secret, job, mark)
 
     def make_token(self, job: str) -> str:
-        """The token of a job, for its tasks at the worker that calls."""
+        """Return the token of a job, for its tasks on the worker that calls."""
         worker = caller()
         return make_token(self._secret, job, worker.key_mark or worker.mark).decode()
 
     def make_check(self) -> Callable[[Holder], bool]:
-        """Return what tells whether the key that somebody has shown is taken just now."""
+        """Return a function that returns whether the key that a peer has proven is valid now."""
         named, marks = frozenset(self.find(b"").values()), self._list_marks()
 
         def is_taken(one: Holder) -> bool:
@@ -68,8 +68,8 @@ class TaskKeys:
         return is_taken
 
     def find_payer(self) -> str:
-        """The name of the key under which the caller's bytes count, "" for an administrator's: a
-        task's is the one that submitted its job. Raises StoreError.
+        """Return the name of the key to which the caller's bytes are charged, "" for an
+        administrator's; for a task, it is the key that submitted its job. Raises StoreError.
         """
         if caller().role != TASK:
             return name_key()
@@ -78,10 +78,10 @@ class TaskKeys:
         if found is not None:
             return found.submitted_by
         ended = self._ended.get(job)
-        return ended.submitted_by if ended else TASK  # its token has ended, and the call was late
+        return ended.submitted_by if ended else TASK  # its token has expired during the call
 
     def note(self, happened: Sequence[Event]) -> None:
-        """Note which jobs have ended or were deleted."""
+        """Record which jobs have ended or were deleted."""
         now = time.monotonic()
         for event in happened:
             match event:

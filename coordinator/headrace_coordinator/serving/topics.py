@@ -1,4 +1,4 @@
-"""What calls wait for, by name, and which events of the queue wake them."""
+"""The topics that calls wait for, and which events of the queue wake them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.shared import events as shared
 
-#: Topic that is notified when tasks can be leased again.
+#: The topic that is notified when tasks can be leased again.
 WORK = "work"
 
-#: Topic that is notified when there may be room in the spool again.
+#: The topic that is notified when there may be space in the spool again.
 SPOOL = "spool"
 
-#: Topic that is notified when the journal has something new.
+#: The topic that is notified when the journal has new events.
 EVENTS = "events"
 
 
-#: What a topic is about. Of a log it says that lines came, or may come no more.
+#: What a topic is about. A log is notified of new lines, and when there may be no more.
 Kind = Literal["job", "log", "orders", "shared"]
 
 
 def name_topic(kind: Kind, name: str) -> str:
-    """Topic that is notified when something of this name has changed."""
+    """Return the topic that is notified when something of this name has changed."""
     return f"{kind} {name}"
 
 

@@ -1,7 +1,7 @@
-"""How a waiting call learns that something happened, without polling.
+"""How a waiting call is woken when something has happened, without polling.
 
-A call notes the version of a topic, looks at the state, and if there is nothing for it waits until
-the version changes. So nothing that happens between the look and the wait is missed.
+A call reads the version of a topic, checks the state, and if there is nothing for it, waits until
+the version changes. So it does not miss anything that happens between the check and the wait.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from headrace_wire.api import MAX_WAIT_SECONDS
 
 Found = TypeVar("Found")
 
-#: A call that waits; its result says whether the topic was notified.
+#: A waiting call; its result says whether the topic was notified.
 Waiter: TypeAlias = "asyncio.Future[bool]"
 
 
 class Waiters:
-    """The calls that wait, by topic. All methods are for the event loop's thread."""
+    """The waiting calls, by topic. All methods must be called in the event loop's thread."""
 
     def __init__(self) -> None:
         self._notices = 0
@@ -32,10 +32,10 @@ class Waiters:
         self.closed = False
 
     def version(self, topic: str) -> int:
-        """Return a number that changes when a topic is notified: note it, look, then ``wait``.
+        """Return a number that changes when a topic is notified: read it, check, then ``wait``.
 
-        An unknown topic has that of the last one which was forgotten. So whoever noted it before a
-        topic was forgotten, and waits afterwards, does not miss its last notice.
+        An unknown topic has the version of the topic that was forgotten last. So a call that read
+        the version before its topic was forgotten, and waits afterwards, does not miss that.
         """
         return self._versions.get(topic, self._forgotten)
 
@@ -53,26 +53,26 @@ class Waiters:
         self.pass_on(topic)
 
     def pass_on(self, topic: str) -> None:
-        """Wake the next call that waited when the topic was last notified, if there is one."""
+        """Wake the next call that was waiting when the topic was last notified, if there is one."""
         while waiting := self._waiting.get(topic):
             waiter, version = next(iter(waiting.items()))
             if version == self.version(topic):
                 return
             self._leave(topic, waiter)
-            if not waiter.done():  # otherwise its wait has ended, and its task has not run yet
+            if not waiter.done():  # otherwise its wait has ended, and its task is about to run
                 waiter.set_result(True)
                 return
 
     def forget(self, topic: str) -> None:
-        """Drop a topic for good, and wake all calls that wait for it."""
+        """Remove a topic for good, and wake all calls that wait for it."""
         self.notify(topic)
         del self._versions[topic]
         self._forgotten = self._notices
 
     async def wait(self, topic: str, version: int, deadline: float) -> bool:
-        """Wait until a topic has been notified since ``version`` was noted.
+        """Wait until a topic has been notified since ``version`` was read.
 
-        Returns False if the monotonic ``deadline`` came first, or after ``close``.
+        Returns False if the monotonic ``deadline`` passed first, or after ``close``.
         """
         if self.closed or self.version(topic) != version:
             return not self.closed
@@ -97,7 +97,9 @@ class Waiters:
         look: Callable[[], Awaitable[Found]],
         is_news: Callable[[Found], bool],
     ) -> Found:
-        """Look each time that a topic is notified, until there is news. Returns what was seen."""
+        """Check each time that a topic is notified, until there is news. Returns the last
+        result.
+        """
         while True:
             version = self.version(topic)
             found = await look()
@@ -123,7 +125,7 @@ class Waiters:
 
 
 def find_deadline(wait_seconds: float) -> float:
-    """Return the monotonic time at which the wait of a call ends that asks for this long."""
+    """Return the monotonic time at which a wait of so many seconds ends."""
     return time.monotonic() + min(wait_seconds, MAX_WAIT_SECONDS)
 
 

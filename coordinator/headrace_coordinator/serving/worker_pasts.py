@@ -1,4 +1,4 @@
-"""How workers did over the last hour: a few bytes for each worker and step."""
+"""The figures of workers over the last hour: a few bytes for each worker and step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from msgspec import Struct, field
 from headrace_coordinator.queue.members import Member
 from headrace_wire.messages.views import STEPS_KEPT, WorkerPoint
 
-#: What is more is shown as this: no machine has so many cores.
+#: Larger values are stored as this; no machine has so many cores.
 MAX_CPU_PERCENT = 1e6
 
 
 class _Past(Struct):
-    """One worker's figures, the oldest first; the last ones belong to the last moment."""
+    """One worker's figures, the oldest first; the last ones belong to the last point in time."""
 
     busy: array[int] = field(default_factory=lambda: array("H"))
     cpu_percent: array[float] = field(default_factory=lambda: array("f"))
@@ -32,14 +32,14 @@ class _Past(Struct):
 
 
 class WorkerPasts:
-    """The pasts of the workers that are connected."""
+    """The past figures of the connected workers."""
 
     def __init__(self) -> None:
         self._moments: deque[float] = deque(maxlen=STEPS_KEPT)
         self._pasts: dict[str, _Past] = {}
 
     def take(self, members: Mapping[str, Member], at: float) -> None:
-        """Remember how each worker does at this moment, and forget those that have gone."""
+        """Record the current figures of each worker, and remove workers that have disconnected."""
         self._moments.append(at)
         for gone in self._pasts.keys() - members.keys():
             del self._pasts[gone]
@@ -49,7 +49,7 @@ class WorkerPasts:
             self._pasts[worker].add(member)
 
     def list_points(self, worker: str) -> tuple[WorkerPoint, ...]:
-        """What is remembered of a worker, the oldest first."""
+        """Return the recorded figures of a worker, the oldest first."""
         past = self._pasts.get(worker, _Past())
         moments = list(self._moments)[len(self._moments) - len(past.busy) :]
         figures = zip(moments, past.busy, past.cpu_percent, past.rss_bytes, strict=True)

@@ -1,4 +1,4 @@
-"""One worker, for people who look at it."""
+"""A view of one worker, for people."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from headrace_wire.messages.views import WorkerView
 def view_worker(
     state: QueueState, worker: str, pasts: WorkerPasts, now: Now, by: str | None
 ) -> WorkerView:
-    """The worker with this id or name: how it does, what it runs, and how it did.
+    """Return the worker with this id or name: its status, what it runs, and its past figures.
 
-    With ``by``, what it runs of jobs that were submitted with the key of this name. Raises
-    UnknownWorkerError and UsageError.
+    With ``by``, only tasks of jobs that were submitted with the key of this name are included.
+    Raises UnknownWorkerError and UsageError.
     """
     member = find_worker(state, worker)
     return WorkerView(

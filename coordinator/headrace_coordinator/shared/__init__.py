@@ -1,9 +1,9 @@
-"""Shared state: named objects that tasks and clients have in common.
+"""Shared state: named objects that tasks and clients share.
 
     calls ─► SharedObjects (waits) ─► ledger ─► SharedState ─► the object ─► events ─► store
 
 All of it is in memory, and in the store as well. The state and its objects are pure, as the queue
-is: they know no clock, no socket and no disk.
+is: they use no clock, socket or disk.
 
     kind   read                       change
     value  get                        set, set_if, add

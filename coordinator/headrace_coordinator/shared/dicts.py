@@ -1,4 +1,4 @@
-"""A shared dict: keys and values are opaque, and the order is that of insertion."""
+"""A shared dict: keys and values are opaque, in order of insertion."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from headrace_coordinator.shared.objects import (
 )
 from headrace_wire.messages.shared import DICT, SharedAnswer, SharedCall
 
-#: So many removed items may stay in the order before it is written anew.
+#: How many removed items may stay in the order before it is rebuilt.
 MOST_REMOVED = 1000
 
 
 class DictObject(SharedObject):
-    """A dict. ``_order`` has all items by their numbers, and some that were removed since."""
+    """A dict. ``_order`` has all items by their numbers, and some that have been removed."""
 
     kind = DICT
 
@@ -97,7 +97,7 @@ class DictObject(SharedObject):
         return len(value) - len(item.value) if item else Item(0, value, key).size_bytes
 
     def _set_if(self, call: SharedCall, key: bytes, rest: Sequence[bytes]) -> SharedAnswer:
-        """Set or remove a key if it is as expected.
+        """Set or remove a key if its value is as expected.
 
         The numbers say whether a value is expected, and whether there is a new one.
         """
@@ -121,14 +121,14 @@ class DictObject(SharedObject):
         return SharedAnswer(values=(total,))
 
     def _remove(self, item: Item) -> bytes:
-        """Take note that an item is no longer among ``_items``. Returns its value."""
+        """Record that an item is no longer in ``_items``. Returns its value."""
         self.drop([item])
         if len(self._order) - len(self._items) > max(MOST_REMOVED, len(self._items)):
             self._order = list(self._items.values())
         return item.value
 
     def _read_page(self, cursor: int) -> SharedAnswer:
-        """Return keys and values in turn that follow a cursor, and the next cursor, if any."""
+        """Return alternating keys and values that follow a cursor, and the next cursor, if any."""
         first = bisect_right(self._order, cursor, key=attrgetter("number"))
         present = (
             item for item in islice(self._order, first, None) if self._items.get(item.key) is item

@@ -1,4 +1,4 @@
-"""What shared state tells the store and waiting calls. All of these events are stored."""
+"""The events of shared state, for the store and waiting calls. All of them are stored."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from headrace_wire.messages.shared import SharedAnswer, Stamp
 
 
 class SharedKept(Struct, frozen=True):
-    """An object exists. ``head`` is what is stored of it beside its items, ``owner`` the name of
-    the key that it was opened with.
+    """An object exists. ``head`` is what is stored of it in addition to its items, and ``owner``
+    the name of the key with which it was opened.
     """
 
     name: str
@@ -19,7 +19,7 @@ class SharedKept(Struct, frozen=True):
 
 
 class SharedItemKept(Struct, frozen=True):
-    """An object has this item, in place of the one that had its number."""
+    """An object has this item, which replaces the one that had its number."""
 
     name: str
     number: int
@@ -28,7 +28,7 @@ class SharedItemKept(Struct, frozen=True):
 
 
 class SharedItemHeld(Struct, frozen=True):
-    """A consumer holds an item of a queue. Without a holder it waits again."""
+    """A consumer holds an item of a queue. Without a holder, it waits again."""
 
     name: str
     number: int
@@ -36,14 +36,14 @@ class SharedItemHeld(Struct, frozen=True):
 
 
 class SharedItemsDropped(Struct, frozen=True):
-    """These items of an object are gone."""
+    """These items of an object have been removed."""
 
     name: str
     numbers: tuple[int, ...]
 
 
 class SharedDeleted(Struct, frozen=True):
-    """An object is gone, with its items."""
+    """An object has been deleted, with its items."""
 
     name: str
 

@@ -17,13 +17,13 @@ from headrace_coordinator.shared.objects import (
 from headrace_wire.errors import UsageError
 from headrace_wire.messages.shared import LIST, SharedAnswer, SharedCall, read_slice
 
-#: Items by which repeating a list may make it grow at once: everybody waits for that.
+#: How many items a list may gain at once when it is repeated, because everybody waits for that.
 MAX_REPEATED = 1 << 20
 
 #: An index within a new order, as clients pack it.
 PLACE = struct.Struct("<I")
 
-#: The distance between the numbers of neighbours, once all items are numbered anew.
+#: The distance between the numbers of neighbours after all items have been renumbered.
 GAP = 1 << 20
 
 
@@ -125,9 +125,9 @@ class ListObject(SharedObject):
                 raise self.refuse(call)
 
     def _splice(self, chosen: slice, values: tuple[bytes, ...]) -> SharedAnswer:
-        """Put values in place of a slice.
+        """Replace a slice by values.
 
-        Where an extended slice needs another number of values, the answer is 0 and that number.
+        If an extended slice needs another number of values, the answer is 0 and that number.
         """
         places = range(len(self))[chosen]
         if places.step != 1:
@@ -149,7 +149,7 @@ class ListObject(SharedObject):
         return tell(yes=True)
 
     def _arrange(self, order: Iterable[int]) -> None:
-        """Put the values into another order. The items' numbers stay where they are."""
+        """Put the values into another order. The numbers of the items stay in place."""
         values = [self._items[place].value for place in order]
         for item, value in zip(self._items, values, strict=True):
             if item.value != value:
@@ -201,7 +201,7 @@ class ListObject(SharedObject):
             item.number = before + step * count
 
     def _spread(self) -> None:
-        """Number all items anew, with gaps between them."""
+        """Renumber all items, with gaps between them."""
         self.drop(self._items)
         # Backwards from a new number, so that all of them are below those that come later.
         last = self.context.next_number()

@@ -12,7 +12,7 @@ from headrace_wire.messages.shared import EVENT, LOCK, SharedAnswer, SharedCall,
 
 
 class LockObject(SharedObject):
-    """A lock. Its fencing number grows each time that it is acquired, whatever happens."""
+    """A lock. Its fencing number increases each time that it is acquired, whatever happens."""
 
     kind = LOCK
     _holder: Stamp | None = None

@@ -1,4 +1,4 @@
-"""What all shared objects have in common: the base class, items, and the memory limit."""
+"""The common parts of all shared objects: the base class, items, and the memory limit."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ProtocolError, SharedFullError, UsageError
 from headrace_wire.messages.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
 
-#: About how many bytes an item takes beside its key and value.
+#: The approximate size of an item in addition to its key and value, in bytes.
 ITEM_BYTES = 100
 
-#: Numbers that belong to one second of the coordinator's own time. Items are numbered from the
-#: present second's first number on, so that no number is used twice, whatever was dropped and
-#: whenever the coordinator was restarted.
+#: How many numbers belong to one second of the coordinator's own time. Items are numbered from the
+#: first number of the present second on, so that no number is used twice, even after items were
+#: removed or the coordinator was restarted.
 NUMBERS_PER_SECOND = 1 << 20
 
-#: Items and bytes in one page. A single item may be larger.
+#: The maximum number of items, and bytes, in one page. A single item may be larger.
 PAGE_ITEMS = 5000
 PAGE_BYTES = 4 << 20
 
-#: Bytes of the longest number that msgpack has.
+#: The size of the longest number in msgpack, in bytes.
 NUMBER_BYTES = 9
 
-#: The answer to what cannot be done yet.
+#: The answer to a request that cannot be carried out yet.
 NOT_YET = SharedAnswer(done=False)
 
-#: The answer to what was done, where there is nothing more to say.
+#: The answer to a request that was carried out and returns nothing.
 DONE = SharedAnswer()
 
 
 class Item(Struct):
-    """A value that an object keeps, with its key if it has one. Numbers give the order."""
+    """A value in an object, with its key if it has one. The numbers determine the order."""
 
     number: int
     value: bytes
@@ -53,32 +53,34 @@ class Item(Struct):
 
 
 class SharedContext:
-    """What all objects use: where events go, the bytes in use and their limit, and item numbers."""
+    """What all objects use: the event listener, the bytes in use and their limit, and item
+    numbers.
+    """
 
     def __init__(
         self, emit: Callable[[SharedStateEvent], None], limit_bytes: int | None = None
     ) -> None:
         self._emit = emit
-        #: How often something has changed.
+        #: The number of changes.
         self.changes = 0
         self.size_bytes = 0
-        #: What of them is in objects of each key, and in answers to it.
+        #: How many of these bytes belong to objects of each key, and to answers for it.
         self.size_by_key: Counter[str] = Counter()
         self.limit_bytes = limit_bytes
-        #: Called where there is no room for so many bytes, of one key or, with None, of anybody: it
-        #: may make some.
+        #: Called if there is no room for so many bytes, of one key or, with None, of all; it may
+        #: free some.
         self.relieve: Callable[[int, str | None], None] | None = None
         #: The monotonic time of the present transition.
         self.now = 0.0
         self._last_number = 0
 
     def emit(self, event: SharedStateEvent) -> None:
-        """Take note that something has changed."""
+        """Emit an event, and count the change."""
         self.changes += 1
         self._emit(event)
 
     def see_time(self, monotonic: float) -> None:
-        """Note the time of a transition. The next numbers are at least this moment's."""
+        """Set the time of a transition. The next numbers are not below that time's."""
         self.now = monotonic
         self.see_number(int(monotonic * NUMBERS_PER_SECOND))
 
@@ -91,7 +93,7 @@ class SharedContext:
         return self._last_number
 
     def count(self, growth_bytes: int, key: str) -> None:
-        """Count what a key has more, or less, than before."""
+        """Count how many bytes more, or less, a key has than before."""
         self.size_bytes += growth_bytes
         self.size_by_key[key] += growth_bytes
         if not self.size_by_key[key]:
@@ -125,9 +127,9 @@ class SharedContext:
 
 
 class SharedObject(ABC):
-    """One named object. An operation that it refuses has changed nothing.
+    """One named object. An operation that it refuses has not changed anything.
 
-    ``owner`` names the key that it was opened with, under which its bytes count.
+    ``owner`` names the key with which it was opened, to which its bytes are charged.
     """
 
     kind: ClassVar[str]
@@ -152,7 +154,7 @@ class SharedObject(ABC):
 
     @abstractmethod
     def restore(self, head: bytes, items: list[Item]) -> None:
-        """Take over what was stored, with the items in the order of their numbers."""
+        """Restore what was stored, with the items in the order of their numbers."""
 
     def begin(self, spec: SharedSpec) -> None:
         """Store the new object, as its specification describes it."""
@@ -160,7 +162,7 @@ class SharedObject(ABC):
         self.keep_head()
 
     def head(self) -> bytes:
-        """Return what is to be stored of the object beside its items."""
+        """Return what is to be stored of the object in addition to its items."""
         return b""
 
     def holders(self) -> Iterable[Stamp]:
@@ -168,7 +170,7 @@ class SharedObject(ABC):
         return ()
 
     def holds(self, session: str) -> bool:
-        """Tell whether a session holds this lock, or any item of this queue."""
+        """Return whether a session holds this lock, or any item of this queue."""
         return any(holder.session == session for holder in self.holders())
 
     def release(self, is_released: Callable[[Stamp], bool]) -> None:
@@ -176,7 +178,7 @@ class SharedObject(ABC):
         del is_released
 
     def confirm(self, session: str, numbers: Iterable[int]) -> None:
-        """Remove items that a session has worked on."""
+        """Remove items that a session has finished."""
         del session, numbers
 
     def keep_head(self) -> None:
@@ -193,13 +195,13 @@ class SharedObject(ABC):
         self.overwrite(item, value)
 
     def add_to(self, item: Item, amount: bytes) -> SharedAnswer:
-        """Add to the number that an item is. Raises UsageError and SharedFullError."""
+        """Add to an item that is a number. Raises UsageError and SharedFullError."""
         total = add_numbers(item.value, amount, self.name)
         self.replace(item, total)
         return SharedAnswer(values=(total,))
 
     def overwrite(self, item: Item, value: bytes) -> None:
-        """The same, after ``require`` has been called for the growth."""
+        """Do the same, after ``require`` has been called for the growth."""
         growth = len(value) - len(item.value)
         item.value = value
         self.keep(item, growth)
@@ -221,12 +223,12 @@ class SharedObject(ABC):
         self.context.count(growth_bytes, self.owner)
 
     def refuse(self, call: SharedCall) -> ProtocolError:
-        """Return what to raise for an operation that does not exist."""
+        """Return the error for an operation that does not exist."""
         return ProtocolError(f"a {self.kind} cannot {call.operation!r} with these arguments")
 
 
 def measure_empty(name: str) -> int:
-    """Return the bytes that an object takes without its items."""
+    """Return the size of an object without its items, in bytes."""
     return ITEM_BYTES + len(name)
 
 

@@ -3,8 +3,8 @@
     put ─► waiting ─► get ─► held by a consumer ─► confirm, or its next get ─► gone
               ▲──────────────── the consumer falls silent
 
-After ``close`` a consumer is told so as soon as nothing waits and others hold nothing: what they
-hold may come back.
+After ``close``, a consumer is told that the queue is closed only when nothing waits and no other
+consumer holds an item, because such an item may come back.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from headrace_wire.messages.shared import QUEUE, SharedAnswer, SharedCall, Share
 
 
 class QueueObject(SharedObject):
-    """A queue. ``maxsize`` bounds what waits; what is held does not count."""
+    """A queue. ``maxsize`` limits the waiting items; items that are held do not count."""
 
     kind = QUEUE
 
@@ -96,7 +96,7 @@ class QueueObject(SharedObject):
             del self._held[item.number]
             item.holder = None
             self.context.emit(SharedItemHeld(self.name, item.number, None))
-        if back:  # to their old places: numbers give the order
+        if back:  # to their old places, which their numbers determine
             together = sorted([*back, *self._waiting], key=lambda item: item.number)
             self._waiting = deque(together)
 
@@ -113,7 +113,7 @@ class QueueObject(SharedObject):
         return tell(yes=True)
 
     def _get(self, call: SharedCall) -> SharedAnswer:
-        """Hand out an item. The call's numbers are those of items that were worked on."""
+        """Return an item. The call's numbers are those of items that are finished."""
         self.confirm(call.stamp.session, call.numbers)
         if self._waiting:
             item = self._waiting.popleft()
@@ -125,5 +125,5 @@ class QueueObject(SharedObject):
 
 
 def answer_with(item: Item) -> SharedAnswer:
-    """Return the answer to the request for which an item was handed out."""
+    """Return the answer to the request that received an item."""
     return SharedAnswer(values=(item.value,), numbers=(item.number,))

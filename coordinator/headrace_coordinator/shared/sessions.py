@@ -1,4 +1,4 @@
-"""Sessions: the processes that use shared state, what they were answered, and what they hold."""
+"""Sessions: the processes that use shared state, their last answers, and what they hold."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from headrace_coordinator.shares import share_of
 from headrace_wire.errors import ProtocolError, SharedFullError
 from headrace_wire.messages.shared import SharedAnswer, Stamp
 
-#: About how many bytes a session and a lane take in memory, beside the answers.
+#: The approximate size of a session and of a lane in memory, without the answers, in bytes.
 SESSION_BYTES = 800
 LANE_BYTES = 250
 
-#: Bytes that all sessions may take beside their answers.
+#: The maximum size of all sessions without their answers, in bytes.
 SESSIONS_LIMIT_BYTES = 64 << 20
 
-#: Lanes that one session may have: calls that it can have under way at the same time.
+#: The maximum number of lanes of one session, that is, of its simultaneous calls.
 MAX_LANES = 10_000
 
-#: Seconds of silence after which a session's answers are forgotten: longer than any client goes on
-#: trying.
+#: After how many seconds of silence a session's answers are deleted: longer than any client tries.
 SESSION_SECONDS = 3600.0
 
 
 class Lane(Struct):
     """The last request of a lane, and its answer if that may have to be repeated.
 
-    ``size_bytes`` is what the answer keeps in memory that nothing else keeps.
+    ``size_bytes`` is the memory of the answer that is not shared with anything else.
     """
 
     number: int
@@ -47,12 +46,12 @@ class Session(Struct):
     heard: float
     lanes: dict[int, Lane] = field(default_factory=dict[int, Lane])
     holding: set[str] = field(default_factory=set[str])
-    #: The name of the key that it came with first; "" as long as that is not known.
+    #: The name of the key with which it first connected; "" as long as that is not known.
     key: str = ""
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory beside its answers."""
+        """Its size in memory without the answers, in bytes."""
         return SESSION_BYTES + LANE_BYTES * len(self.lanes)
 
     @property
@@ -61,9 +60,9 @@ class Session(Struct):
 
 
 class Sessions:
-    """The sessions by id, in the order in which they were heard of last, and what they take.
+    """The sessions by id, in the order in which they last sent something, and their size.
 
-    To remove a session is allowed when it holds nothing.
+    A session may be removed if it holds nothing.
     """
 
     def __init__(self, context: SharedContext, lease_seconds: float) -> None:
@@ -71,7 +70,7 @@ class Sessions:
         self._context.relieve = self._forget_answers
         self._lease_seconds = lease_seconds
         self.by_id: dict[str, Session] = {}
-        #: What sessions and lanes take beside the answers, and those of each key.
+        #: The size of sessions and lanes without the answers, and that of each key.
         self.size_bytes = 0
         self.bytes_by_key: Counter[str] = Counter()
 
@@ -86,14 +85,14 @@ class Sessions:
         )
 
     def remove(self, session: Session) -> None:
-        """Forget a session that holds nothing, with its answers."""
+        """Remove a session that holds nothing, with its answers."""
         self._context.count(-session.answer_bytes, session.key)
         del self.by_id[session.id]
         self._count(session, -session.size_bytes)
         self._context.emit(events.SharedSessionGone(session.id))
 
     def hear(self, session_id: str, now: Now, key: str = "") -> Session:
-        """Return a session, which is made if it is new, and note that it was heard just now."""
+        """Return a session, which is made if it is new, and note that it is alive."""
         session = self.by_id.pop(session_id, None)
         if session is None:
             self.make_room(SESSION_BYTES, now, key)
@@ -126,8 +125,8 @@ class Sessions:
             del self.bytes_by_key[session.key]
 
     def _forget_answers(self, wanted_bytes: int, key: str | None) -> None:
-        """Forget silent sessions with answers, of one key or of any, as far as needed: the longest
-        silent first.
+        """Remove silent sessions with answers, of one key or of any, as far as needed: those that
+        have been silent longest first.
         """
         for session in list(self.by_id.values()):
             if wanted_bytes <= 0 or session.heard + self._lease_seconds > self._context.now:
@@ -137,10 +136,9 @@ class Sessions:
                 self.remove(session)
 
     def make_room(self, growth_bytes: int, now: Now, key: str) -> None:
-        """Forget the sessions that have been silent longest, where all together take too much.
+        """Remove the sessions that have been silent longest, if all together take too much memory.
 
-        Raises SharedFullError where that does not help, and where one key takes more than its
-        share.
+        Raises SharedFullError if that does not help, and if one key takes more than its share.
         """
         most = share_of(SESSIONS_LIMIT_BYTES, key)
         if most < SESSIONS_LIMIT_BYTES and self.bytes_by_key[key] + growth_bytes > most:
@@ -180,5 +178,5 @@ class Sessions:
 
 
 def measure_answer(answer: SharedAnswer) -> int:
-    """The bytes of an answer's values."""
+    """Return the size of an answer's values in bytes."""
     return sum(map(len, answer.values))

@@ -1,14 +1,14 @@
-"""The shared state: all objects, and what sessions do to them. Pure: time is an argument.
+"""The shared state: all objects, and what sessions do to them. It is pure: time is an argument.
 
 Invariants between transitions, which the tests check:
 
-1. The context's ``size_bytes`` is the sum of what objects and answers take, and ``size_by_key`` of
-   what those of each key do.
+1. The context's ``size_bytes`` is the sum of the sizes of objects and answers, and ``size_by_key``
+   of those of each key.
 2. The holder of a lock, or of an item of a queue, is a known session that has the object's name in
    ``holding``. No session has the name of an object there of which it holds nothing.
 3. The numbers of an object's items are different. They are in the order of a list, of a dict, and
-   of what waits in a queue.
-4. A lock's fencing number grows each time that it is acquired.
+   of the waiting items of a queue.
+4. A lock's fencing number increases each time that it is acquired.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ from headrace_wire.messages.shared import (
     Stamp,
 )
 
-#: An answer of more bytes is kept only where it tells of a change.
+#: An answer of more bytes is kept only if it reports a change.
 LARGE_ANSWER_BYTES = 1024
 
 #: The class for each kind of object.
@@ -117,7 +117,7 @@ class SharedState:
         self.sessions = Sessions(self.context, lease_seconds)
 
     def open(self, spec: SharedSpec, now: Now, key: str = "") -> SharedStatus:
-        """Find an object, or make it: then it belongs to the key of this name.
+        """Find an object, or make one that belongs to the key of this name.
 
         Raises UsageError for a name or kind that is not allowed, SharedKindError and
         SharedFullError.
@@ -133,10 +133,10 @@ class SharedState:
 
     def change(self, call: SharedCall, now: Now, key: str = "") -> SharedAnswer:
         """Change an object. A repeated request gets the same answer again. ``key`` is the name of
-        the caller's.
+        the caller's key.
 
         Raises UnknownSharedError, SharedKindError, SharedFullError, ProtocolError for a request
-        that nobody waits for any more, and what the object refuses.
+        that nobody waits for any more, and the errors of the object.
         """
         stamp = call.stamp
         session = self.sessions.hear(stamp.session, now, key)
@@ -163,16 +163,16 @@ class SharedState:
             session.holding.discard(call.name)
         if answer.done:
             if isinstance(found, QueueObject) and answer.values:
-                # The item's row says who holds it: the answer need not be stored as well.
+                # The item's row says who holds it, so the answer need not be stored as well.
                 lane.answer = answer
             elif self.context.changes == changes and measure_answer(answer) > LARGE_ANSWER_BYTES:
-                pass  # nothing was changed, so that it may be looked at again
+                pass  # nothing was changed, so it may be tried again
             else:
                 self.sessions.keep_answer(session, stamp, lane, answer)
         return answer
 
     def beat(self, beat: SharedBeat, now: Now, key: str = "") -> None:
-        """Note a session's heartbeat, and what it says that it no longer needs.
+        """Handle a session's heartbeat, and the answers and items that it no longer needs.
 
         Raises SharedFullError and ProtocolError.
         """
@@ -184,7 +184,7 @@ class SharedState:
         abandoned = {stamp for stamp in beat.abandoned if stamp.session == session.id}
         new = {stamp.lane for stamp in abandoned} - session.lanes.keys()
         self.sessions.make_room(LANE_BYTES * len(new), now, session.key)
-        for stamp in abandoned:  # it may still be waiting somewhere: it gets no answer any more
+        for stamp in abandoned:  # it may still be waiting somewhere, and gets no answer any more
             lane = self.sessions.find_lane(session, stamp)
             if lane.number <= stamp.number:
                 lane.number = stamp.number + 1
@@ -192,7 +192,7 @@ class SharedState:
         self._release(session, lambda stamp: stamp in abandoned)
 
     def leave(self, session_id: str) -> None:
-        """Forget a session. What it holds comes free."""
+        """Remove a session, and release what it holds."""
         session = self.sessions.by_id.get(session_id)
         if session:
             self._release_all(session)
@@ -204,7 +204,7 @@ class SharedState:
         return [_describe(self.objects[name]) for name in self._names[first : first + most]]
 
     def tick(self, now: Now) -> None:
-        """Let time pass: what silent sessions hold comes free."""
+        """Let time pass: what silent sessions hold is released."""
         for session in list(self.sessions.by_id.values()):
             if session.holding and session.heard + self.lease_seconds <= now.monotonic:
                 self._release_all(session)
@@ -216,7 +216,7 @@ class SharedState:
         return self.sessions.next_deadline()
 
     def restore(self, stored: StoredState, now: Now) -> None:
-        """Take over what was stored. Every session counts as heard just now."""
+        """Restore what was stored. Every session counts as alive now."""
         self.context.see_time(now.monotonic)
         for stamp, answer in stored.answers:
             session = self.sessions.hear(stamp.session, now)

@@ -1,1 +1,1 @@
-"""The store: one SQLite file and one payload file, in which everything acknowledged is."""
+"""The store: one SQLite file and one payload file with everything that was acknowledged."""

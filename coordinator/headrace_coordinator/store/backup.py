@@ -1,8 +1,8 @@
-"""A copy of a store, made by another process while a coordinator works with it.
+"""Copies a store, in another process, while a coordinator works with it.
 
 SQLite copies the database from one snapshot, whatever is committed meanwhile. Then every payload
-that the copy names is copied, and its checksum compared; ``locks`` keeps payloads in place.
-A folder is a backup as soon as it has no file INCOMPLETE; until then no coordinator starts in it.
+that the copy names is copied, and its checksum compared; ``locks`` keeps payloads in place. A
+folder is a backup as soon as it has no file INCOMPLETE; until then no coordinator starts in it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from headrace_wire.permissions import WRITE, explain_error
 #: The store's name in a data folder.
 STORE_NAME = "headrace.db"
 
-#: Pages that are copied between two reports of progress.
+#: How many pages are copied between two reports of progress.
 PAGES = 1024
 
-#: By so much later the numbers of new rows begin in the copy. Clients name the last number that
-#: they have seen, and some of them have seen later ones than the copy has.
+#: How much higher the numbers of new rows begin in the copy. Clients name the last number that they
+#: have seen, and some of them have seen higher ones than the copy contains.
 NUMBERS_AHEAD = 1 << 40
 
 
@@ -48,13 +48,13 @@ class Backup(Struct, frozen=True):
 def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -> Backup:
     """Copy the store of a data folder into a folder that is empty or does not exist.
 
-    ``on_progress(bytes, of)`` is called as it goes on. Raises UsageError, StoreError and
-    OutputError, and then leaves nothing behind.
+    ``on_progress(bytes, of)`` is called during the copy. Raises UsageError, StoreError and
+    OutputError; then nothing is left behind.
     """
     source = data / STORE_NAME
     if not source.is_file():
         raise UsageError(f"{data} is no data folder of a coordinator: there is no {STORE_NAME}")
-    existed = os.path.exists(folder)  # noqa: PTH110 - where that is not to be known, mkdir tells
+    existed = os.path.exists(folder)  # noqa: PTH110 - if this is not known, mkdir reports it
     is_ours = not existed
     try:
         _make_empty(folder)
@@ -74,12 +74,10 @@ def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -
 
 
 def _make_empty(folder: Path) -> None:
-    """Make a folder that is to hold a backup. Raises UsageError for one that has something in it,
-    and for one that cannot be made.
-    """
+    """Make a folder for a backup. Raises UsageError if it is not empty or cannot be made."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = sorted(os.listdir(folder))  # noqa: PTH208 - the names alone
+        found = sorted(os.listdir(folder))  # noqa: PTH208 - only the names
     except OSError as error:
         raise UsageError(
             f"{folder} cannot hold a backup: {explain_error(error, folder, WRITE)}"
@@ -119,7 +117,7 @@ def _fill(source: Path, folder: Path, on_progress: Callable[[int, int], None]) -
             on_progress((of - left) * page_bytes, whole)
 
         reader.backup(copy, pages=PAGES, progress=tell)
-        reader.execute("ROLLBACK")  # the coordinator's log may be folded again
+        reader.execute("ROLLBACK")  # the coordinator's log may be checkpointed again
         done = pages * page_bytes
         found = _copy_payloads(
             copy,
@@ -166,7 +164,7 @@ def _copy_payloads(
 
 
 def _clear(folder: Path, *, keep_folder: bool) -> None:
-    """Remove what was written, and the mark of the unfinished backup last."""
+    """Remove what was written, and last the mark of the unfinished backup."""
     with contextlib.suppress(OSError):  # it stays marked
         for suffix in ("-wal", "-shm", PAYLOAD_SUFFIX, ""):
             (folder / f"{STORE_NAME}{suffix}").unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""The data folder's disk: what is free there, and a reserve for when it is full.
+"""The data folder's disk: its free space, and a reserve for when it is full.
 
-    free   ▕ what comes in ▏ outcomes ▏ cancel, delete, acknowledge ▏ the same, from the reserve ▏
+    free   ▕ new work      ▏ outcomes ▏ cancel, delete, acknowledge ▏ the same, from the reserve ▏
                      2 floors ┘        └ 1 floor                   └ 0
 
-So the store itself never fills the disk to the last byte, and what makes room can be written while
-the disk is full. Where something else fills it, the reserve, a file that was written beforehand, is
-given up piece by piece. It is written again as soon as there is room.
+So the store itself never fills the disk completely, and changes that free space can be written
+while the disk is full. If something else fills it, the reserve, a file that was written beforehand,
+is released piece by piece. It is written again as soon as there is space.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from pathlib import Path
 from headrace_coordinator.store.files import DataFile
 from headrace_wire.permissions import FULL_NUMBERS
 
-#: A floor is what is left free on a disk for outcomes, and once more for what makes room: this
-#: share of the disk, within these bounds.
+#: A floor is the space that is left free on a disk for outcomes, and once more for changes that
+#: free space: this fraction of the disk, within these limits.
 FLOOR_SHARE = 1 / 32
 LEAST_FLOOR_BYTES = 256 << 10
 MOST_FLOOR_BYTES = 16 << 20
 
-#: Bytes of the whole reserve, and of a piece of it: enough for a few small commits.
+#: The size of the whole reserve, and of a piece of it, in bytes: enough for a few small commits.
 MOST_RESERVE_BYTES = 4 << 20
 PIECE_BYTES = 128 << 10
 
-#: What is added to the database's name for the reserve's.
+#: The suffix that is added to the database's name for the reserve.
 RESERVE_SUFFIX = "-reserve"
 
-#: SQLite's codes where room is lacking: FULL, and IOERR when a file cannot be written, enlarged or
+#: SQLite's codes for a lack of space: FULL, and IOERR if a file cannot be written, enlarged or
 #: mapped (https://sqlite.org/rescode.html).
 FULL_CODE = 13
 ROOM_CODES = frozenset({FULL_CODE, 778, 1546, 4874, 5386})
 
 
 class Disk:
-    """``reserve`` is where the reserve is kept. Called by one thread at a time."""
+    """``reserve`` is the path of the reserve. Only one thread at a time may call the methods."""
 
     def __init__(self, reserve: Path) -> None:
         self._reserve = DataFile(reserve)
         total = self.measure_total()
-        #: Bytes of one floor.
+        #: The size of one floor in bytes.
         self.floor_bytes = int(min(max(total * FLOOR_SHARE, LEAST_FLOOR_BYTES), MOST_FLOOR_BYTES))
         self._wanted_bytes = min(self.floor_bytes, MOST_RESERVE_BYTES)
         self._kept_bytes = self._reserve.measure()
@@ -50,12 +50,12 @@ class Disk:
         self._reserve.close()
 
     def measure_total(self) -> int:
-        """Return the bytes of the whole disk. Raises OSError."""
+        """Return the size of the whole disk in bytes. Raises OSError."""
         total, _ = self._reserve.measure_disk()
         return total
 
     def measure_free(self) -> int:
-        """Return the bytes that may be written now. Raises OSError."""
+        """Return how many bytes may be written now. Raises OSError."""
         _, free = self._reserve.measure_disk()
         return free
 
@@ -71,7 +71,7 @@ class Disk:
             self._kept_bytes = self._wanted_bytes
 
     def release_piece(self) -> bool:
-        """Give up a piece of the reserve. Returns False when nothing is left of it."""
+        """Release a piece of the reserve. Returns False if nothing is left of it."""
         if not self._kept_bytes:
             return False
         self._kept_bytes = max(0, self._kept_bytes - PIECE_BYTES)
@@ -80,7 +80,7 @@ class Disk:
 
 
 def is_want_of_room(error: sqlite3.Error | OSError) -> bool:
-    """Tell whether an error says that the disk is full."""
+    """Return whether an error says that the disk is full."""
     if isinstance(error, OSError):
         return error.errno in FULL_NUMBERS
     return getattr(error, "sqlite_errorcode", 0) in ROOM_CODES

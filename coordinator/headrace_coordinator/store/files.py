@@ -11,27 +11,28 @@ from pathlib import Path
 
 from headrace_wire.portable import PORTABLE
 
-#: Windows would change line ends otherwise.
+#: Without this flag, Windows would change line ends.
 BINARY: int = getattr(os, "O_BINARY", 0)
 
 #: Windows cannot sync a folder; NTFS keeps a journal of the entries of folders.
 SYNCS_FOLDERS = os.name != "nt"
 
-#: What ioctl(2) of Linux is told to have one file share the content of another.
+#: The request of Linux's ioctl(2) that makes one file share the content of another.
 FICLONE = 0x40049409
 
-#: No descriptor: to read or write there is an OSError.
+#: No descriptor: reading or writing it raises OSError.
 CLOSED = -1
 
 
 class DataFile:
-    """A file that is its owner's alone, and is made if it is missing. Methods raise OSError.
+    """A file that only its owner can access, and that is made if it is missing. Methods raise
+    OSError.
 
-    Any thread may read and write at any place meanwhile.
+    Other threads may read and write at any position at the same time.
     """
 
     def __init__(self, path: Path) -> None:
-        #: For systems on which one goes to a place first, which is the same for all threads.
+        #: For systems where a position has to be sought first, which all threads share.
         self._going = threading.Lock()
         self._folder = path.parent
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
@@ -48,13 +49,13 @@ class DataFile:
         return os.fstat(self._file).st_size
 
     def measure_disk(self) -> tuple[int, int]:
-        """Return the bytes of the file's disk, and how many of them may be written now."""
+        """Return the size of the file's disk, and how many bytes may be written now."""
         where = self._file if hasattr(os, "fstatvfs") and not PORTABLE else self._folder
         usage = shutil.disk_usage(where)
         return usage.total, usage.free
 
     def read(self, place: int, size: int) -> bytes:
-        """Return what lies there, and less where the file ends before."""
+        """Return the bytes at a position; fewer if the file ends before."""
         if hasattr(os, "pread") and not PORTABLE:
             return bytes(os.pread(self._file, size, place))
         with self._going:
@@ -78,7 +79,7 @@ class DataFile:
         os.ftruncate(self._file, size)
 
     def extend(self, size: int) -> None:
-        """Make the file so large, and take the room for it on the disk now."""
+        """Enlarge the file to this size, and allocate the space on the disk now."""
         if hasattr(os, "posix_fallocate") and not PORTABLE:
             os.posix_fallocate(self._file, 0, size)
         else:
@@ -94,9 +95,9 @@ class DataFile:
 
 def clone(source: Path, target: Path) -> bool:
     """Make a file that shares its content with another until either is changed, which takes neither
-    time nor room. Returns False, and makes none, where the file system cannot do that.
+    time nor space. Returns False, and makes none, if the file system cannot do that.
     """
-    if sys.platform != "linux" or PORTABLE:  # other systems mean something else by FICLONE
+    if sys.platform != "linux" or PORTABLE:  # FICLONE means something else on other systems
         return False
     import fcntl  # noqa: PLC0415 - not on every system
 

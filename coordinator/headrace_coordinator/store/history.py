@@ -1,6 +1,6 @@
-"""The history: what is left of jobs that have expired, until it is too old as well.
+"""The history: summaries of jobs that have expired, until they are too old as well.
 
-A row is written with the commit that forgets its job, while the job's failures are still there.
+A row is written with the commit that deletes its job, while the job's failures still exist.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.job_views import FailureGroup, FailureGroups, PastJob
 from headrace_wire.messages.jobs import JobStatus
 
-#: ``ended`` is a time of the coordinator's own clock. To look through many rows one index is read,
-#: and not what people are shown.
+#: ``ended`` is a time of the coordinator's own clock. A search through many rows only reads one
+#: index, and not the summaries.
 HISTORY_SCHEMA = (
     """
     CREATE TABLE history (
@@ -44,14 +44,14 @@ HISTORY_SCHEMA = (
     "CREATE INDEX history_by_end ON history (ended)",
 )
 
-#: Jobs that are kept in it at most.
+#: The maximum number of jobs in the history.
 MOST_PAST_JOBS = 100_000
 
-#: Rows that are removed in one commit.
+#: How many rows are removed in one commit.
 REMOVED_ROWS = 1000
 
-#: Failures of a job that are looked at for its summary, kinds of them that are kept, and characters
-#: of the end of a traceback and of a message.
+#: How many failures of a job are read for its summary, how many kinds of them are kept, and how
+#: many characters of the end of a traceback and of a message.
 FAILURES_READ = 100
 KINDS_KEPT = 5
 TRACEBACK_CHARACTERS = 4000
@@ -59,7 +59,7 @@ MESSAGE_CHARACTERS = 1000
 
 
 class History:
-    """Writes the history. All methods need a transaction, but for ``is_due``."""
+    """Writes the history. All methods require a transaction, except for ``is_due``."""
 
     def __init__(self, connection: sqlite3.Connection, history_seconds: float) -> None:
         self._connection = connection
@@ -67,7 +67,7 @@ class History:
         self.load()
 
     def load(self) -> None:
-        """Read how much there is, and since when."""
+        """Read how many rows there are, and the oldest time."""
         execute = self._connection.execute
         (count,) = execute("SELECT count(*) FROM history").fetchone()
         (oldest,) = execute("SELECT min(ended) FROM history").fetchone()
@@ -93,11 +93,11 @@ class History:
         self._count -= self._connection.execute("DELETE FROM history WHERE id = ?", (job,)).rowcount
 
     def is_due(self, now_seconds: float) -> bool:
-        """Whether something is too old, or too much."""
+        """Return whether rows are too old, or too many."""
         return self._oldest + self._history_seconds < now_seconds or self._count > MOST_PAST_JOBS
 
     def trim(self, now_seconds: float) -> None:
-        """Remove some of what is too old or too much."""
+        """Remove some of the rows that are too old or too many."""
         self._connection.execute(
             """
             DELETE FROM history WHERE number IN
@@ -120,7 +120,7 @@ class History:
         if status.failed:
             query = "SELECT failure FROM failures WHERE job = ? ORDER BY task LIMIT ?"
             for (packed,) in self._connection.execute(query, (status.id, FAILURES_READ)):
-                with contextlib.suppress(ProtocolError):  # a damaged one is not worth the commit
+                with contextlib.suppress(ProtocolError):  # damaged ones are left out
                     groups.add([decode_trusted(TaskFailure, packed)])
         found = groups.show(KINDS_KEPT)
         return replace(found, groups=tuple(map(_shorten, found.groups)))

@@ -1,7 +1,7 @@
-"""Reading the history: one job of it at once, or pages of it in another thread.
+"""Reads the history: one job of it at once, or pages of it in another thread.
 
-There may be a hundred thousand jobs in it, and to look through them all takes some time: SQLite
-lets other threads run meanwhile.
+It may contain a hundred thousand jobs, and a search through all of them takes some time, during
+which SQLite lets other threads run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from headrace_wire.message import decode_trusted
 from headrace_wire.messages.job_views import PastJob
 from headrace_wire.messages.jobs import JobFilter, JobStatus
 
-#: Jobs that begin with the same text, of which the newest are found.
+#: How many jobs that begin with the same text are found, of which the newest are returned.
 MOST_MATCHED = 500
 
 #: The largest number of a job, and of rows.
@@ -26,9 +26,9 @@ MOST = (1 << 63) - 1
 
 
 class HistoryReader:
-    """Reads from one database. Raises StoreError when it cannot be read.
+    """Reads from one database. Raises StoreError if it cannot be read.
 
-    ``find`` and ``match`` are for one thread, which closes it; the others for any thread.
+    ``find`` and ``match`` are for one thread, which also closes it; the others for any thread.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,16 +41,17 @@ class HistoryReader:
             self._connection = None
 
     def find(self, job: str) -> PastJob | None:
-        """What is kept of a job; None where there is nothing that can be read."""
+        """Return the summary of a job; None if there is none that can be read."""
         with self._explaining():
             query = "SELECT summary FROM history WHERE id = ?"
             row = self._connect().execute(query, (job,)).fetchone()
         return _read(row[0]) if row else None
 
     def match(self, start: str, by: str | None, most: int) -> list[str]:
-        """The ids of the newest jobs that begin with this; with ``by`` of those of this key.
+        """Return the ids of the newest jobs that begin with ``start``; with ``by``, those of this
+        key.
 
-        Where very many begin so, of some of them.
+        If very many begin like this, only some of them are examined.
         """
         query = """
             SELECT id FROM (
@@ -65,7 +66,7 @@ class HistoryReader:
     def list_jobs(
         self, chosen: JobFilter, before: float, most: int, by: str | None
     ) -> tuple[JobStatus, ...]:
-        """Those that were chosen with numbers below ``before``, the newest first."""
+        """Return the selected jobs with numbers below ``before``, the newest first."""
         where, values = _choose(chosen, by)
         query = f"""
             SELECT summary FROM history WHERE number IN (
@@ -81,7 +82,7 @@ class HistoryReader:
         return tuple(past.status for past in found if past)
 
     def count_jobs(self, chosen: JobFilter, by: str | None) -> int:
-        """How many were chosen, whatever the filter's limit."""
+        """Return how many jobs are selected, ignoring the filter's limit."""
         where, values = _choose(chosen, by)
         query = f"SELECT count(*) FROM history INDEXED BY history_by_words WHERE {where}"  # noqa: S608 - as above
         with self._explaining(), contextlib.closing(connect(self._path, create=False)) as reading:
@@ -109,7 +110,7 @@ def _read(packed: bytes) -> PastJob | None:
 
 
 def _choose(chosen: JobFilter, by: str | None) -> tuple[str, list[str | float]]:
-    """The condition that a filter makes, and its values."""
+    """Return the SQL condition of a filter, and its values."""
     conditions, values = ["number >= 0"], list[str | float]()
     for condition, value in (
         ("service = ?", chosen.service),

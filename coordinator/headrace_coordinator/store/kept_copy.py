@@ -1,10 +1,10 @@
-"""The copy of a store that is kept from before it is migrated to another schema.
+"""The copy of a store that is kept when it is migrated to another schema.
 
     copy to …-schema-5-unfinished ─► migrate, in one transaction ─► …-schema-5-20261128T225500Z
 
-The copy is a folder beside the store: a data folder for the version before, but for the key. If the
-process dies on the way the store is either as it was or migrated, whole in both cases: the next
-start removes the copy and makes it again, or gives it its name.
+The copy is a folder beside the store: a data folder for the previous version, without the key. If
+the process dies on the way, the store is complete, either unchanged or migrated. The next start
+then removes the copy and makes it again, or renames it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from headrace_wire.words import format_bytes
 
 log = logging.getLogger(__name__)
 
-#: What is at the end of the name of a copy whose store has not been migrated yet.
+#: The end of the name of a copy whose store has not been migrated yet.
 UNFINISHED = "unfinished"
 
-#: Bytes of a payload that are copied at a time.
+#: How many bytes of a payload are copied at a time.
 PIECE_BYTES = 1 << 20
 
 
 def keep_copy(store: Path, connection: sqlite3.Connection, version: int) -> None:
-    """Copy a store of that version. Raises StoreError where that cannot be done, and sqlite3.Error
-    and OSError where there is no room; then nothing is left of the copy.
+    """Copy a store of that version. Raises StoreError if that is not possible, and sqlite3.Error
+    and OSError if there is no space; then nothing is left of the copy.
     """
     folder = store.with_name(f"{store.name}-schema-{version}-{UNFINISHED}")
     source = store.with_name(store.name + PAYLOAD_SUFFIX)
@@ -67,8 +67,8 @@ def keep_copy(store: Path, connection: sqlite3.Connection, version: int) -> None
 
 
 def drop_copy(store: Path) -> None:
-    """Remove the copy of a store that could not be migrated: as long as it is not, the store is
-    what the copy would be.
+    """Remove the copy of a store that could not be migrated, and is therefore the same as the
+    copy.
     """
     for folder in store.parent.glob(f"{store.name}-schema-*-{UNFINISHED}"):
         with contextlib.suppress(OSError):  # the next start removes it
@@ -76,7 +76,7 @@ def drop_copy(store: Path) -> None:
 
 
 def finish_copy(store: Path) -> None:
-    """Give the copy its name, now that the store is migrated, and tell where it is.
+    """Rename the copy after the store is migrated, and log where it is.
 
     Raises OSError.
     """
@@ -85,7 +85,7 @@ def finish_copy(store: Path) -> None:
         name = folder.name.removesuffix(UNFINISHED) + moment
         kept = folder.with_name(name)
         number = 2
-        while kept.exists():  # the copy was put back, and migrated again within a second
+        while kept.exists():  # the copy was restored, and migrated again within a second
             kept = folder.with_name(f"{name}-{number}")
             number += 1
         folder.rename(kept)
@@ -98,14 +98,14 @@ def finish_copy(store: Path) -> None:
 
 
 def _measure(file: Path) -> int:
-    """The bytes that a file takes on the disk; all that it has where the system does not say."""
+    """Return a file's size on the disk; the length of its content if the system does not say."""
     found = file.stat()
     blocks: int | None = getattr(found, "st_blocks", None)
     return found.st_size if blocks is None else blocks * 512
 
 
 def _check_room(store: Path, connection: sqlite3.Connection, payload_bytes: int) -> None:
-    """Raise StoreError where there is no room for a copy, and for the log of the migration."""
+    """Raise StoreError if there is no space for a copy, and for the log of the migration."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     wanted = 2 * pages * page_bytes + payload_bytes + LEAST_FLOOR_BYTES
@@ -128,7 +128,7 @@ def _list_payloads(connection: sqlite3.Connection) -> list[tuple[int, int]]:
 
 
 def _measure_payloads(connection: sqlite3.Connection) -> int:
-    """Bytes on the disk of all payloads that the store names."""
+    """Return the size on the disk of all payloads that the store names."""
     return sum(-(-size // UNIT_BYTES) * UNIT_BYTES for _, size in _list_payloads(connection))
 
 
@@ -141,6 +141,6 @@ def _copy_payloads(connection: sqlite3.Connection, source: Path, target: Path) -
 
 
 def _remove(folder: Path) -> None:
-    """Remove what is left of a copy that nobody needs."""
+    """Remove the rest of a copy that nobody needs."""
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)

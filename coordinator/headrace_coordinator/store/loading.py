@@ -1,4 +1,4 @@
-"""Reading the whole store back into jobs, when a coordinator starts or starts over."""
+"""Loads all jobs from the store, when a coordinator starts or its queue is rebuilt."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from headrace_wire.portable import PORTABLE
 
 log = logging.getLogger(__name__)
 
-#: Where Linux has an id of its present start.
+#: The file in which Linux has an id of its present boot.
 BOOT_FILE: Path | None = None if PORTABLE else Path("/proc/sys/kernel/random/boot_id")
 
-#: Why a job fails of which a power cut, or the loss of the payload file, took something.
+#: Why a job fails that has lost something in a power cut, or with the payload file.
 INPUTS_LOST = "some of its inputs are no longer in the coordinator's store: submit it again"
 RESULTS_LOST = (
     "some of its results are no longer in the coordinator's store: retry it, or submit it again"
@@ -42,14 +42,14 @@ RESULTS_LOST = (
 #: Why a job fails whose parameters do not match their checksum.
 PARAMETERS_DAMAGED = "its parameters are damaged in the coordinator's store: submit it again"
 
-#: What it means that payloads are lost: where the rows that name them are deleted, and where not.
+#: The consequence of lost payloads: if the rows that name them are deleted, and if they are not.
 RUN_AGAIN = "tasks without a result run again, and jobs fail that have ended or lack inputs"
 FAIL_LATER = (
     "tasks that need one of them fail, and so does fetching such a result. If you have the file "
     "elsewhere, stop this coordinator and put it back; else submit these jobs again"
 )
 
-#: What takes the place of damaged parameters: no parameters, as clients encode them.
+#: What replaces damaged parameters: no parameters, as clients encode them.
 NO_PARAMETERS = b"\x80"
 
 
@@ -58,8 +58,8 @@ def load_jobs(
 ) -> tuple[list[tuple[Job, list[Attempted]]], list[InputsDropped]]:
     """Return every job in the order of submission, with the attempts of its tasks.
 
-    And the inputs of tasks that are done. Raises sqlite3.Error, ValueError, LookupError and
-    HeadraceError for a damaged store.
+    Also return the inputs of done tasks, which are to be removed. Raises sqlite3.Error, ValueError,
+    LookupError and HeadraceError for a damaged store.
     """
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
@@ -73,18 +73,18 @@ def load_jobs(
 
 
 def was_started_again(connection: sqlite3.Connection) -> bool:
-    """Tell whether the machine was started again since the store was last opened."""
+    """Return whether the machine was booted since the store was last opened."""
     (known,) = connection.execute("SELECT boot FROM clock").fetchone()
     return bool(known != _read_boot())
 
 
 def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list[Payload]:
-    """Return every payload that a row names, and tell which of them the file does not have.
+    """Return every payload that a row names, and log which of them are missing in the file.
 
-    After each start of the machine their contents are checked once, and rows whose payload does not
-    match its checksum are deleted. Otherwise those that are missing stay named: whoever has the
-    file elsewhere may put it back. Those without a checksum were told when the store was migrated.
-    Raises sqlite3.Error and OSError.
+    After each boot of the machine their contents are checked once, and rows whose payload does not
+    match its checksum are deleted. Otherwise the rows of missing payloads are kept, because the
+    file may exist elsewhere and be put back. Payloads without a checksum were reported when the
+    store was migrated. Raises sqlite3.Error and OSError.
     """
     found: dict[Row, Payload] = {}
     damaged: list[Row] = []
@@ -120,11 +120,11 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
 
 
 def _read_boot() -> str:
-    """Return what is different after each start of the machine."""
+    """Return what is different after each boot of the machine."""
     if BOOT_FILE is not None:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return BOOT_FILE.read_text().strip()
-    import psutil  # noqa: PLC0415 - Linux does without
+    import psutil  # noqa: PLC0415 - not needed on Linux
 
     return str(int(psutil.boot_time()))
 
@@ -181,7 +181,7 @@ def _load_job(
 
 
 def _read_spec(job_id: str, spec: bytes, tasks: int, *, whole: bool) -> JobSpec:
-    """Return what was asked for with a job, or as much as can be read if that is damaged."""
+    """Return a job's specification, or as much of it as can be read if it is damaged."""
     try:
         found = decode_trusted(JobSpec, spec)
     except (ValueError, TypeError, LookupError, HeadraceError):
@@ -191,7 +191,7 @@ def _read_spec(job_id: str, spec: bytes, tasks: int, *, whole: bool) -> JobSpec:
 
 
 def _note_losses(job: Job, connection: sqlite3.Connection) -> None:
-    """End a job that cannot go on without what a power cut took, or that cannot have succeeded."""
+    """End a job that cannot continue after a power cut, or that cannot have succeeded."""
     unfinished = job.tasks - job.done.count - job.dead.count
     if job.is_final and job.state != CANCELLED and unfinished and not job.ended_because:
         job.state = FAILED
@@ -207,7 +207,7 @@ def _note_losses(job: Job, connection: sqlite3.Connection) -> None:
 
 
 def _fail(job: Job, connection: sqlite3.Connection, because: str) -> None:
-    """End a job that cannot go on, unless it has ended already."""
+    """End a job that cannot continue, unless it has ended already."""
     if not job.is_final:
         (clock,) = connection.execute("SELECT seconds FROM clock").fetchone()
         job.end(FAILED, clock, time.time(), because)

@@ -1,12 +1,12 @@
-"""Locks of a data folder. The system takes a lock away from a process that ends, however it ends.
+"""Locks of a data folder. The system releases the lock of a process that ends, for whatever reason.
 
-Only one coordinator may use a folder at a time. A backup, which is a process of its own, keeps
+Only one coordinator may use a folder at a time. A backup, which is a separate process, keeps
 payloads where they are while it copies them:
 
     backup: shared lock ─► snapshot of the database ─► payloads that it names ─► unlock
     coordinator: freed places are used again only while nobody holds the lock
 
-What a snapshot names was not yet freed when the lock was taken, so it stays.
+A payload that a snapshot names was not yet freed when the lock was taken, so it stays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
 #: The name of the coordinator's lock in the data folder.
 LOCK_NAME = "lock"
 
-#: What is added to the database's name for the lock of backups.
+#: The suffix that is added to the database's name for the lock of backups.
 LOCK_SUFFIX = "-backup"
 
 #: The file that marks a backup as unfinished.
@@ -31,9 +31,9 @@ INCOMPLETE = "incomplete-backup"
 
 @contextlib.contextmanager
 def lock_data(data: Path) -> Generator[None]:
-    """Make the data folder if need be, and keep other coordinators off it.
+    """Make the data folder if necessary, and lock it against other coordinators.
 
-    Raises UsageError, and StoreError where the disk is full.
+    Raises UsageError, and StoreError if the disk is full.
     """
     if (data / INCOMPLETE).exists():
         raise UsageError(f"{data} holds a backup that was not finished: use another one")
@@ -43,7 +43,7 @@ def lock_data(data: Path) -> Generator[None]:
             lock = stack.enter_context(contextlib.closing(open_lock(data / LOCK_NAME)))
             is_ours = lock.acquire()
         except OSError as error:
-            # The folder may be everybody's and what is in it somebody else's.
+            # Everybody may have access to the folder, and its files may be somebody else's.
             what = f"cannot use data folder {data}"
             refuse_full_disk(error, what, data)
             reason = explain_error(error, error.filename or data, WRITE)
@@ -58,6 +58,6 @@ def lock_data(data: Path) -> Generator[None]:
 
 @contextlib.contextmanager
 def hold_payloads(path: Path) -> Generator[None]:
-    """Hold the lock as a backup, of which there may be several at a time. Raises OSError."""
+    """Hold the lock for a backup. Several backups may hold it. Raises OSError."""
     with hold(path, shared=True):  # the coordinator has it for a moment at a time
         yield

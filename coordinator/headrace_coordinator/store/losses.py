@@ -1,7 +1,7 @@
-"""Large inputs and results that a store names and does not have, told in one line.
+"""Reports large inputs and results that a store names but does not have, in one line.
 
-The line is written when the store is opened: whoever runs the coordinator may still have the
-payload file elsewhere, and should not hear of it from those who ask for results.
+The line is written when the store is opened. The payload file may still exist elsewhere, and the
+operator should know this before clients request the results.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from headrace_wire.words import count, format_bytes
 
 log = logging.getLogger(__name__)
 
-#: Jobs that are named in a line.
+#: How many jobs are named in a line.
 NAMED_JOBS = 5
 
 
 class Losses:
-    """What of a payload file is lost, added up."""
+    """The lost contents of a payload file, added up."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, None] = {}
@@ -29,13 +29,13 @@ class Losses:
         return bool(self._number)
 
     def add(self, job: str, size_bytes: int) -> None:
-        """Note that a payload of this job is lost."""
+        """Add a lost payload of this job."""
         self._jobs[job] = None
         self._number += 1
         self._size_bytes += size_bytes
 
     def tell(self, file: Path, how: str, consequence: str) -> None:
-        """Write the line, if anything is lost: how it came and what it means."""
+        """Write the line, if anything is lost, with the cause and the consequence."""
         if self:
             log.warning("%s %s: %s; %s", file, how, self._describe(), consequence)
 

@@ -1,10 +1,10 @@
-"""Migrates a store that an earlier version has written to the present tables, when it is opened.
+"""Migrates the tables of a store that an earlier version has written, when it is opened.
 
-Version 5 kept CRC-32s of large contents only, and none of the newest ones. Since version 6 every
-row of inputs and results, and what was asked for with each job, has the checksum of ``checksums``.
-Since version 7 each job has the name of the key with which it was submitted, and each shared object
-that of the key with which it was opened. Since version 8 each job has the times of its tasks and
-how long it had ended before it was run again, and there is a history.
+Version 5 kept CRC-32s of large contents only, and none of the newest ones. Since version 6, every
+row of inputs and results, and the specification of each job, has the checksum of ``checksums``.
+Since version 7, each job has the name of the key with which it was submitted, and each shared
+object that of the key with which it was opened. Since version 8, each job has the times of its
+tasks and how long it had ended before it was run again, and there is a history.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from headrace_wire.version import VERSION
 
 log = logging.getLogger(__name__)
 
-#: Versions of the schema that can be migrated.
+#: The versions of the schema that can be migrated.
 MIGRATED_VERSIONS = (5, 6, 7)
 
-#: What it means that payloads are lost before they have a checksum of this version.
+#: The consequence of payloads that are lost before they have a checksum of this version.
 FAIL_MIGRATED = (
     "tasks that need one of them fail, and so does fetching such a result. If you have the file "
     "elsewhere, stop this coordinator, and put it back together with the database of the copy that "
@@ -37,7 +37,7 @@ FAIL_MIGRATED = (
 def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int) -> None:
     """Migrate a store of that version in one transaction.
 
-    Raises sqlite3.Error and OSError, with nothing changed.
+    Raises sqlite3.Error and OSError; then nothing has changed.
     """
     log.info("the store is migrated from schema %d to %d", version, SCHEMA_VERSION)
     with connection:
@@ -57,17 +57,17 @@ def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int)
 
 
 def note_maker(connection: sqlite3.Connection) -> None:
-    """Keep in a store which headrace has brought it to its schema."""
+    """Record which version of headrace has given the store its schema."""
     connection.execute(MADE_BY_SCHEMA)
     connection.execute("DELETE FROM made_by")
     connection.execute("INSERT INTO made_by VALUES (?)", (VERSION,))
 
 
 def read_maker(connection: sqlite3.Connection) -> str:
-    """Return which headrace has brought a store to its schema, "" where that is not known."""
+    """Return which version of headrace has given a store its schema, "" if not known."""
     try:
         row = connection.execute("SELECT version FROM made_by").fetchone()
-    except sqlite3.OperationalError:  # it did not say so before 0.2
+    except sqlite3.OperationalError:  # versions before 0.2 did not record it
         return ""
     return str(row[0])[:40] if row else ""
 
@@ -96,11 +96,11 @@ def _add_checksums(
     for number in numbers:
         job, start, stop, size, batch, place, known = connection.execute(query, number).fetchone()
         content = batch if place is None else _read(payloads, Payload(place, size))
-        checksum: int | None = None  # damaged, or taken by a power cut
+        checksum: int | None = None  # damaged, or lost in a power cut
         is_known = known == zlib.crc32(content) if known is not None else place is None or not cut
         if is_known and len(content) == size:
             checksum = compute_checksum(table, job, start, stop, content)
-        elif not cut and place is not None:  # otherwise it is told when the store is loaded
+        elif not cut and place is not None:  # otherwise it is reported when the store is loaded
             damaged.add(job, size)
         connection.execute(
             f"UPDATE {table} SET checksum = ? WHERE rowid = ?",  # noqa: S608 - our own names

@@ -1,4 +1,4 @@
-"""How much room on the disk a change needs: see ``headrace_coordinator.store.disk``."""
+"""How much space on the disk a change needs: see ``headrace_coordinator.store.disk``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ LARGE_BYTES = 16 << 10
 
 
 class Need(NamedTuple):
-    """A change writes ``size_bytes``, and leaves ``floors`` free, or else may use the reserve."""
+    """A change writes ``size_bytes``, and leaves so many ``floors`` free; with 0 floors it may use
+    the reserve.
+    """
 
     size_bytes: int
     floors: int
 
 
-#: For what makes room or is small: it is accepted however full the disk is.
+#: For changes that free space or are small: they are accepted however full the disk is.
 RELIEF = Need(0, 0)
 
-#: For reports of work that was done.
+#: For reports of finished work.
 OUTCOMES = Need(0, 1)
 
 #: For new work.
@@ -27,11 +29,11 @@ INTAKE = Need(0, 2)
 
 
 def measure_outcomes(size_bytes: int) -> Need:
-    """Return what values need that have this size together."""
+    """Return the need of values that have this total size."""
     return RELIEF if size_bytes < LARGE_BYTES else Need(size_bytes, OUTCOMES.floors)
 
 
 def measure_intake(size_bytes: int) -> Need:
-    """Return what a batch of inputs of this size needs."""
+    """Return the need of a batch of inputs of this size."""
     times = 2 if size_bytes < LARGE_BYTES else 1
     return Need(times * size_bytes, INTAKE.floors)

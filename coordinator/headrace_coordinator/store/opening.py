@@ -1,4 +1,4 @@
-"""What is done to a database before it is used as a store: see ``Store``."""
+"""Prepares a database before it is used as a store: see ``Store``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from headrace_wire.version import VERSION
 
 
 def read_version(store: Path, connection: sqlite3.Connection) -> int:
-    """Return the version of a database's schema, 0 for one that has no tables of a store yet.
+    """Return the version of a database's schema, 0 if it has no tables of a store yet.
 
-    Raises StoreError for a version that is not known here, and sqlite3.Error.
+    Raises StoreError for an unknown version, and sqlite3.Error.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version not in (0, *MIGRATED_VERSIONS, SCHEMA_VERSION):
@@ -31,7 +31,7 @@ def read_version(store: Path, connection: sqlite3.Connection) -> int:
 def prepare(
     store: Path, connection: sqlite3.Connection, payloads: PayloadFile, version: int
 ) -> None:
-    """Give a new database its tables, check one that was there, and migrate one of an earlier
+    """Create the tables of a new database, check an existing one, and migrate one of an earlier
     version, of which a copy is kept.
 
     Raises StoreError for a damaged one, and sqlite3.Error and OSError.
@@ -42,8 +42,8 @@ def prepare(
         connection.executescript(
             f"BEGIN IMMEDIATE; {tables} {maker} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
-        # What a power cut leaves is a store then, be it one that lacks what came last: an empty
-        # file beside a payload file is refused.
+        # After this, a power cut leaves a valid store, which may lack the last changes; an empty
+        # file beside a payload file would be refused.
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if finding != "ok":

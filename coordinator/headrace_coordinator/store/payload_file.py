@@ -1,13 +1,14 @@
-"""The payload file: large inputs and results, beside the database in places that are used again.
+"""The payload file: large inputs and results, beside the database, in places that are reused.
 
-SQLite writes a large value twice, page by page, and syncs it while the commit waits; here it is one
-write into a file that mostly is in memory already. The database's rows say which place is whose: a
-place is taken before the commit that names it, and free again after the commit that forgets it.
+SQLite writes a large value twice, page by page, and syncs it while the commit waits. Here it is one
+write into a file that is mostly in memory already. The database's rows say which place belongs to
+which payload: a place is allocated before the commit that names it, and free again after the commit
+that deletes the row.
 
     put ─► a free place ─► row with its place and size ─► commit
-    row deleted ─► commit ─► free ─► once no backup is under way ─► a free place
+    row deleted ─► commit ─► free ─► once no backup is in progress ─► a free place
 
-One thread puts, reads and trims, so no place is used again under a reader of this process.
+One thread puts, reads and trims, so no place is reused while it is read in this process.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from headrace_coordinator.store.files import DataFile
 from headrace_wire.portable import PORTABLE
 from headrace_wire.words import format_bytes
 
-#: What is added to the database's name for the payload file's.
+#: The suffix that is added to the database's name for the payload file.
 PAYLOAD_SUFFIX = "-payloads"
 
 #: Places begin and end at multiples of this many bytes.
 UNIT_BYTES = 4096
 
-#: Bytes at the end of the file that are kept for later, though nothing is in them.
+#: How many bytes at the end of the file are kept for later, although they are not used.
 SPARE_BYTES = 128 << 20
 
-#: What fallocate(2) is told: the file stays as long as it is, and what lies there is given back.
+#: Flags of fallocate(2): the length of the file does not change, and its space is freed.
 KEEP_SIZE, PUNCH_HOLE = 1, 2
 
 
@@ -50,21 +51,21 @@ class Payload(Struct, frozen=True):
 
 
 class PayloadFile:
-    """Raises OSError where the disk refuses.
+    """The file. Methods raise OSError.
 
-    While ``is_held`` says so, no place is used again: another process reads from the file.
+    While ``is_held`` returns True, no place is reused, because another process reads the file.
     """
 
     def __init__(self, path: Path, is_held: Callable[[], bool] = bool) -> None:
         self.path = path
         self._is_held = is_held
-        #: Whether there was no such file.
+        #: Whether the file did not exist before.
         self.is_new = not path.exists()
         self._file = DataFile(path)
         self._used = RangeSet()
-        #: Units that take no room on the disk.
+        #: Units that take no space on the disk.
         self._holes = RangeSet()
-        #: Places that are free, but still among ``_used``.
+        #: Places that are free, but still in ``_used``.
         self._freed: list[Payload] = []
         self._size = self._file.measure()
         self._unsynced = False
@@ -73,7 +74,7 @@ class PayloadFile:
         self._file.close()
 
     def restore(self, payloads: Iterable[Payload]) -> None:
-        """Let these places be in use, and no others. Raises ValueError where two overlap."""
+        """Mark these places as used, and all others as free. Raises ValueError if two overlap."""
         self._used = RangeSet()
         for payload in [*payloads, *self._freed]:
             first, last = payload.units
@@ -95,15 +96,15 @@ class PayloadFile:
         return payload
 
     def free(self, payloads: Iterable[Payload]) -> None:
-        """Use these places again. No row names them any more, and that is committed."""
+        """Mark these places as free. No committed row names them any more."""
         self._freed += payloads
 
     def read(self, payload: Payload) -> bytes:
-        """Return a payload's content, which is shorter where the file ends before it does."""
+        """Return a payload's content, which is shorter if the file ends before it."""
         return self._file.read(payload.place, payload.size)
 
     def sync(self) -> None:
-        """Make what was put survive a power cut."""
+        """Make sure that everything that was put survives a power cut."""
         if self._unsynced:
             self._file.sync()
             self._unsynced = False
@@ -112,13 +113,13 @@ class PayloadFile:
         return self._size
 
     def describe_end(self) -> str:
-        """Say in which way the file is too short, where it is."""
+        """Describe in which way a file is too short."""
         if self.is_new:
             return "is missing"
         return f"ends after {format_bytes(self._size)}" if self._size else "is empty"
 
     def trim(self, spare_bytes: int = SPARE_BYTES) -> None:
-        """Give the disk back what is free, except for some that is kept for later."""
+        """Return free space to the disk, except for some that is kept for later."""
         self._reuse()
         used = self._used.end()
         end = max(used, min(spare_bytes, SPARE_BYTES) // UNIT_BYTES) * UNIT_BYTES
@@ -140,9 +141,9 @@ class PayloadFile:
 
 
 def _punch(file: DataFile, place: int, size: int) -> None:
-    """Give the disk back what lies there in a file, where the file system can do that."""
+    """Free the space of a part of a file, if the file system can do that."""
     allocate = _find_allocate()
-    if allocate is not None:  # whether it worked changes nothing: the place is used again anyway
+    if allocate is not None:  # the result does not matter, as the place is reused anyway
         allocate(file.fileno(), KEEP_SIZE | PUNCH_HOLE, ctypes.c_int64(place), ctypes.c_int64(size))
 
 

@@ -1,6 +1,6 @@
-"""Reading the store: inputs for leases, results for clients, failures and log lines for people.
+"""Reads the store: inputs for leases, results for clients, failures and log lines for people.
 
-It has a connection of its own, so that it sees only what is committed.
+It has a connection of its own, so that it only sees what is committed.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.logs import LogLine
 from headrace_wire.messages.results import ResultSpan
 
-#: Seconds to wait for another process that has locked the database.
+#: How many seconds to wait for another process that has locked the database.
 BUSY_SECONDS = 5.0
 
-#: Bytes to which the write-ahead log is cut back after a burst.
+#: The size in bytes to which the write-ahead log is truncated after a burst.
 LOG_BYTES = 64 << 20
 
-#: What is read of a row of inputs or results.
+#: The columns that are read of a row of inputs or results.
 RUN_COLUMNS = "start, stop, size_bytes, batch, place, checksum"
 
-#: SQLite's primary codes for a file that is not what it should be, or cannot be read: IOERR,
-#: CORRUPT, NOTADB (https://sqlite.org/rescode.html).
+#: SQLite's primary codes for a file that is damaged, or cannot be read: IOERR, CORRUPT, NOTADB
+#: (https://sqlite.org/rescode.html).
 DAMAGE = (10, 11, 26)
 
-#: Rows of results of which pieces are planned at once.
+#: How many rows of results are divided into pieces at once.
 PLANNED_ROWS = 4096
 
-#: Bytes of failures that are read at once. A single one may have more.
+#: How many bytes of failures are read at once. A single one may be larger.
 FAILURE_BYTES = 32 << 20
 
 
@@ -65,7 +65,7 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
 class StoreReader:
     """Reads from one database, in the thread that writes payloads.
 
-    Raises StoreError when it cannot be read.
+    Raises StoreError if it cannot be read.
     """
 
     def __init__(self, path: Path, payloads: PayloadFile) -> None:
@@ -80,9 +80,9 @@ class StoreReader:
             self._connection = None
 
     def read_inputs(self, job: str, start: int, stop: int) -> tuple[bytes, ...] | None:
-        """Return batches that together hold the inputs of tasks [start, stop).
+        """Return batches that together contain the inputs of tasks [start, stop).
 
-        None where some are gone: the job was deleted meanwhile, or its tasks are done. Raises
+        None if some no longer exist: the job was deleted meanwhile, or its tasks are done. Raises
         DamagedError.
         """
         recent = self.recent.inputs.find(job, start, stop)
@@ -117,8 +117,8 @@ class StoreReader:
     ) -> tuple[list[ResultSpan], int]:
         """Return spans accepted after the ``number``-th, and the number of the last of them.
 
-        With ``until`` they are of those up to that number. They end before a damaged one. Raises
-        DamagedError where that is the first one.
+        With ``until``, only spans up to that number are returned. They end before a damaged one.
+        Raises DamagedError if the first one is damaged.
         """
         if until is None:
             recent = self.recent.results.find(job, number, max_bytes)
@@ -144,8 +144,8 @@ class StoreReader:
         return runs, number
 
     def plan_pieces(self, job: str, number: int, max_bytes: int, most: int) -> tuple[int, ...]:
-        """Return the numbers at which the first pieces end of what was accepted after the
-        ``number``-th: what ``read_results_after`` returns, called for one after the other.
+        """Divide the results after the ``number``-th into pieces, and return the numbers at which
+        the first pieces end. A piece is what one call of ``read_results_after`` returns.
         """
         query = """
             SELECT number, size_bytes FROM results
@@ -168,10 +168,10 @@ class StoreReader:
     def read_results_from(
         self, job: str, index: int, max_bytes: int, skipped: RangeSet, tasks: int | None = None
     ) -> tuple[list[ResultSpan], int]:
-        """Return spans in index order from task ``index`` on, as far as no task is missing.
+        """Return spans in index order from task ``index`` on, up to the first missing task.
 
-        And the index that comes next. ``skipped`` tasks are passed over: they have no value. Where
-        the number of ``tasks`` is given, as for a final job, all missing ones are passed over.
+        Also return the next index. ``skipped`` tasks, which have no value, do not count as missing.
+        If the number of ``tasks`` is given, as for a final job, all missing tasks are skipped.
         Damaged spans are treated as by ``read_results_after``.
         """
         query = f"""
@@ -204,7 +204,7 @@ class StoreReader:
     def read_failures_after(
         self, job: str, number: int, limit: int, max_bytes: int = FAILURE_BYTES
     ) -> tuple[tuple[TaskFailure, ...], int]:
-        """Return dead tasks as they came after the ``number``-th, and the number of the last."""
+        """Return dead tasks in order of arrival after the ``number``-th, and the last number."""
         query = "SELECT number, failure FROM failures WHERE job = ? AND number > ? ORDER BY number"
         packed, last = self._read_packed(query, job, number, max_bytes, limit)
         return tuple(decode_trusted(TaskFailure, one) for one in packed), last
@@ -214,7 +214,7 @@ class StoreReader:
     ) -> tuple[tuple[LogLine, ...], int, int]:
         """Return log lines after the ``number``-th part, and the number of their last part.
 
-        And how many of the job's lines are not kept. All of it is of one moment.
+        Also return how many of the job's lines are not kept. Everything is from one snapshot.
         """
         query = "SELECT number, lines FROM lines WHERE job = ? AND number > ? ORDER BY number"
         with self._reading() as connection:
@@ -229,7 +229,7 @@ class StoreReader:
     def _read_packed(
         self, query: str, job: str, number: int, max_bytes: int, limit: int = -1
     ) -> tuple[list[bytes], int]:
-        """Return the first rows, and the number of the last of them, else the one given."""
+        """Return the first rows, and the number of the last of them, or the given number."""
         found: list[bytes] = []
         size = 0
         with self._reading() as connection:
@@ -242,7 +242,7 @@ class StoreReader:
         return found, number
 
     def _read_run(self, job: str, row: Iterable[Any], *, is_first: bool) -> ResultSpan | None:
-        """Return a span of results, None where it is damaged. Raises DamagedError for the first."""
+        """Return a span of results, None if it is damaged. Raises DamagedError for the first."""
         start, stop, *_ = row
         try:
             return ResultSpan(start, stop, self._find_batch("results", job, row))
@@ -254,7 +254,7 @@ class StoreReader:
     def _find_batch(self, table: str, job: str, row: Iterable[Any]) -> bytes:
         """Return the batch of a row of RUN_COLUMNS, from the database or from the payload file.
 
-        Raises DamagedError where it is not what was put there for these tasks.
+        Raises DamagedError if it is not what was stored for these tasks.
         """
         start, stop, size_bytes, batch, place, checksum = row
         try:
@@ -276,7 +276,7 @@ class StoreReader:
 
     @contextlib.contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
-        """Lend the connection, and close it where anything is raised."""
+        """Provide the connection, and close it if an error is raised."""
         try:
             if self._connection is None:
                 self._connection = connect(self._path, create=False)

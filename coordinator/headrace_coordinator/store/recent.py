@@ -1,8 +1,8 @@
 """A cache of inputs and results that were committed recently, which saves reading the store.
 
 The inputs of a call that somebody waits for are leased as soon as they are put, and its result is
-fetched as soon as it is reported. To read both from the database would take about 50 µs, a fifth of
-what the coordinator does for a call. What is not here is in the store.
+fetched as soon as it is reported. Reading both from the database would take about 50 µs, a fifth of
+what the coordinator does for a call. Everything that is not here is in the store.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from headrace_coordinator.queue.events import Event
 from headrace_wire.batch import slice_batch
 from headrace_wire.messages.results import ResultSpan
 
-#: Bytes of inputs, and bytes of results, that are kept here at most.
+#: The maximum size of cached inputs, and of cached results, in bytes.
 MOST_BYTES = 1 << 18
 
-#: Larger batches are left to the store, so that they do not take the room of many small ones.
+#: Larger batches are not cached, so that they do not displace many small ones.
 LARGEST_BYTES = 16 << 10
 
-#: Bytes that a batch takes beside its own.
+#: The size of a cache entry in addition to its batch, in bytes.
 ENTRY_BYTES = 256
 
 
 class Recent:
-    """What the last commits brought."""
+    """The contents of the last commits."""
 
     def __init__(self) -> None:
         self.inputs = RecentInputs()
         self.results = RecentResults()
 
     def note(self, happened: Sequence[Event], run_numbers: Iterable[int]) -> None:
-        """Take in what was committed. ``run_numbers`` are those of the runs in it, in order."""
+        """Add what was committed. ``run_numbers`` are the numbers of its spans of results, in
+        order.
+        """
         numbers = iter(run_numbers)
         for event in happened:
             match event:
@@ -56,7 +58,7 @@ class Recent:
 
 
 class _Budget:
-    """Counts the bytes of the batches that are kept."""
+    """Counts the bytes of the cached batches."""
 
     _bytes = 0
 
@@ -76,16 +78,16 @@ class RecentInputs(_Budget):
     """Batches of inputs until their tasks are done."""
 
     def __init__(self) -> None:
-        #: By job and first task, the last task's successor and the batch.
+        #: By job and first task: the index after the last task, and the batch.
         self._jobs: dict[str, dict[int, tuple[int, bytes]]] = {}
 
     def add(self, job: str, start: int, stop: int, batch: bytes) -> None:
-        """Keep a batch, if there is room for it."""
+        """Add a batch, if there is room for it."""
         if self._take(batch):
             self._jobs.setdefault(job, {})[start] = stop, batch
 
     def drop(self, job: str, start: int) -> None:
-        """Forget the batch that begins at ``start``."""
+        """Remove the batch that begins at ``start``."""
         batches = self._jobs.get(job, {})
         if start in batches:
             self._give_back([batches.pop(start)[1]])
@@ -94,7 +96,7 @@ class RecentInputs(_Budget):
         self._give_back(batch for _, batch in self._jobs.pop(job, {}).values())
 
     def find(self, job: str, start: int, stop: int) -> tuple[bytes, ...] | None:
-        """Return batches that together hold the inputs of tasks [start, stop).
+        """Return batches that together contain the inputs of tasks [start, stop).
 
         None unless all of them are here and a batch begins at ``start``.
         """
@@ -116,17 +118,17 @@ class RecentResults(_Budget):
         self._tails: dict[str, _Tail] = {}
 
     def begin(self, job: str) -> None:
-        """Keep what is done of a new job from now on."""
+        """Cache the results of a new job from now on."""
         self._tails[job] = _Tail()
 
     def add(self, job: str, number: int, run: ResultSpan) -> None:
-        """Keep a run, the ``number``-th of all, if its job is new and there is room for it."""
+        """Add the ``number``-th span of results, if its job is new and there is room for it."""
         tail = self._tails.get(job)
         if tail is None:
             return
         if self._take(run.values):
             tail.runs.append((number, run))
-        else:  # this run and those before it are left to the store
+        else:  # this span and earlier ones are left to the store
             self._give_back(kept.values for _, kept in tail.runs)
             tail.runs.clear()
             tail.after = number
@@ -137,9 +139,9 @@ class RecentResults(_Budget):
             self._give_back(run.values for _, run in tail.runs)
 
     def find(self, job: str, number: int, max_bytes: int) -> tuple[list[ResultSpan], int] | None:
-        """Return what ``StoreReader.read_results_after`` does, None where the store may have more.
+        """Return what ``StoreReader.read_results_after`` returns, None if the store may have more.
 
-        Those up to the ``number``-th count as delivered.
+        Spans up to the ``number``-th count as delivered.
         """
         tail = self._tails.get(job)
         if tail is None or number < tail.after:
@@ -159,7 +161,7 @@ class RecentResults(_Budget):
 
 
 class _Tail(Struct):
-    """All runs of a job after the ``after``-th of all, in order."""
+    """All spans of results of a job after the ``after``-th, in order."""
 
     after: int = 0
     runs: deque[tuple[int, ResultSpan]] = field(default_factory=deque[tuple[int, ResultSpan]])

@@ -1,4 +1,4 @@
-"""Which files are not opened as a store, and what is said of those and of failed writes."""
+"""Which files are not opened as a store, and the messages about those and about failed writes."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from headrace_wire.words import format_bytes
 log = logging.getLogger(__name__)
 
 #: SQLite's primary codes for a file that may not be read or written: PERM, READONLY, CANTOPEN; and
-#: the system's.
+#: the system's error numbers.
 DENIALS = (3, 8, 14)
 DENIED_NUMBERS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
-#: What to do about a store that is not whole.
+#: What to do about a store that is not complete.
 ADVICE = "put a backup of the data folder in its place, or name another --data folder"
 
 
 def refuse_emptied(store: Path) -> None:
-    """Raise StoreError for an empty file beside which there is what a store had.
+    """Raise StoreError for an empty file beside which there are files of a store.
 
-    SQLite would take it for a new database, and remove the log beside it. Raises OSError.
+    SQLite would treat it as a new database, and remove the log beside it. Raises OSError.
     """
     if store.exists() and not store.stat().st_size:
         _refuse_companions(store, ("-wal", PAYLOAD_SUFFIX))
 
 
 def refuse_foreign(store: Path, connection: sqlite3.Connection, *, is_new: bool) -> None:
-    """Raise StoreError for a database without a version that is not a new one.
+    """Raise StoreError for a database without a version, unless it is new.
 
     Raises sqlite3.Error and OSError.
     """
@@ -53,7 +53,7 @@ def refuse_foreign(store: Path, connection: sqlite3.Connection, *, is_new: bool)
 
 
 def explain_opening(store: Path, error: sqlite3.Error | OSError) -> str:
-    """What to say of a store that cannot be opened."""
+    """Describe why a store cannot be opened."""
     if is_want_of_room(error):
         return (
             f"the store {store} cannot be opened, as its disk is full: make room on the disk of "
@@ -68,7 +68,7 @@ def explain_opening(store: Path, error: sqlite3.Error | OSError) -> str:
 
 
 def explain_writing(store: Path, error: sqlite3.Error | OSError) -> str:
-    """What to say of a store that cannot be written."""
+    """Describe why a store cannot be written."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (
@@ -82,13 +82,13 @@ def explain_writing(store: Path, error: sqlite3.Error | OSError) -> str:
 
 
 def explain_damage(store: Path, finding: object) -> str:
-    """What to say of a store in which something is not as it was written."""
+    """Describe that something in a store is not as it was written."""
     return f"the store {store} is damaged: {finding}; {ADVICE}"
 
 
 def explain_version(store: Path, version: int, maker: str) -> str:
-    """What to say of a store with a schema that is not known here, and of the headrace that made
-    it, as far as that is known.
+    """Describe that the schema of a store is not known here, and which headrace made it, as far as
+    that is known.
     """
     if version < SCHEMA_VERSION:
         return (
@@ -114,7 +114,7 @@ def _refuse_companions(store: Path, suffixes: tuple[str, ...]) -> None:
 
 
 def _measure(store: Path, suffix: str) -> int:
-    """The bytes of a file beside the store."""
+    """Return the size of a file beside the store."""
     try:
         return store.with_name(store.name + suffix).stat().st_size
     except FileNotFoundError:
