@@ -34,7 +34,7 @@ SHORT_MESSAGE_CHARACTERS = 200
 
 
 def measure_failure(failure: TaskFailure) -> int:
-    """Return the approximate size of a failure's text, in bytes."""
+    """Return the approximate size of a failure's text in bytes."""
     texts = len(failure.message) + len(failure.traceback) + len(failure.summary)
     return texts + len(failure.detail)
 
@@ -79,23 +79,19 @@ class QueueState(Struct):
     past: PastLeases = field(default_factory=PastLeases)
     #: Proofs of leases, for later queues over the same store; without them, these recognize none.
     proofs: LeaseProofs | None = None
-    #: Bytes of inputs and results that are kept for all jobs.
     spool_bytes: int = 0
     #: How many bytes leased tasks will add to that, and for how many tasks this is not known.
     expected_bytes: int = 0
     unknown_tasks: int = 0
-    #: Jobs of which a worker was given nothing because space is short, and whether that was
-    #: reported.
+    #: Jobs of which nothing was leased because space is short, and whether that was reported.
     held: dict[str, bool] = field(default_factory=dict[str, bool])
     #: The number of jobs that keep data for others.
     data_jobs: int = 0
-    #: Bytes of all jobs' parameters.
     parameter_bytes: int = 0
     #: How many jobs each key has submitted, their parameters' bytes, and how many workers it has.
     jobs_by_key: Counter[str] = field(default_factory=Counter[str])
     parameter_bytes_by_key: Counter[str] = field(default_factory=Counter[str])
     members_by_key: Counter[str] = field(default_factory=Counter[str])
-    #: How many tasks the workers of each key report.
     told_by_key: Counter[str] = field(default_factory=Counter[str])
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
@@ -111,8 +107,8 @@ class QueueState(Struct):
     def add(self, job: Job) -> None:
         """Add a new job with its waiting tasks.
 
-        Its number is the time of its submission, or the next free one, so that jobs that are
-        restored in their order get the same numbers again.
+        Its number is the time of its submission, or the next free one, so that restored jobs get
+        the same numbers again.
         """
         self._last_number = max(self._last_number + 1, int(job.submitted_at * 1e6))
         job.number = self._last_number
@@ -212,8 +208,8 @@ class QueueState(Struct):
         return self.proofs.sign(lease.id, lease.attempt, self._describe(lease))
 
     def recall(self, runs: Iterable[HeldSpan], worker: str, key: str) -> None:
-        """Recognize those leases of a worker that earlier queues over the same store have granted
-        to it, if it sent their proofs. The caller has the key of this name.
+        """Recognize those leases of a worker that earlier queues granted to it, if it sent their
+        proofs. The caller has the key of this name.
         """
         unproven = 0
         for run in runs:
@@ -254,8 +250,8 @@ class QueueState(Struct):
         return owner == (worker, span.job) and start <= span.start < span.stop <= stop
 
     def is_from_able(self, span: LeasedSpan) -> bool:
-        """Return whether the worker to which tasks were leased has what their job needs, as far as
-        this is known.
+        """Return whether the worker that was granted tasks has what their job needs, if this is
+        known.
         """
         held, past = self.leases.get(span.lease), self.past.find(span.lease)
         if held:
@@ -338,8 +334,8 @@ class QueueState(Struct):
     def accept_death(self, job: Job, failure: TaskFailure) -> None:
         """Make a task dead after its last attempt.
 
-        The texts of a job's failures are only kept up to a limit, because a job may have any number
-        of tasks. The client of an owned job fetches them, and gets the whole text.
+        The texts of a job's failures are kept up to a limit. The client of an owned job fetches
+        them, and gets the whole text.
         """
         if not job.spec.owned:
             job.failure_bytes += measure_failure(failure)

@@ -1,15 +1,15 @@
-"""The store's tables; ``headrace_coordinator.store.store`` says what they hold."""
+"""The tables of the store; ``headrace_coordinator.store.store`` describes their contents."""
 
 from __future__ import annotations
 
-#: Grows by one with every change to the tables.
+#: Increased by one with every change to the tables.
 SCHEMA_VERSION = 8
 
-#: How a row of inputs or results is named: its table, its job, and the first of its tasks.
+#: Identifies a row of inputs or results: its table, its job, and the first of its tasks.
 Row = tuple[str, str, int]
 
-#: Made in a store of any version: which headrace brought it to its schema, for those who do not
-#: know that.
+#: Created in a store of any version: which version of headrace gave it its schema, so that a
+#: version that does not know the schema can report it.
 MADE_BY_SCHEMA = "CREATE TABLE IF NOT EXISTS made_by (version TEXT NOT NULL) STRICT;"
 
 SCHEMA = """
@@ -92,7 +92,7 @@ CREATE TABLE clock (seconds REAL NOT NULL, boot TEXT NOT NULL) STRICT;
 INSERT INTO clock VALUES (0, '');
 """
 
-#: Columns of a job that are attributes of ``queue.job.Job`` under the same names.
+#: Columns of a job that are attributes of ``queue.job.Job`` with the same names.
 JOB_COLUMNS = (
     "state",
     "tasks",

@@ -1,7 +1,7 @@
 """Shared state in the store's tables.
 
-shared          one row for each object: its kind, its ``head``, all but its items, and the name of
-                the key that it was opened with
+shared          one row for each object: its kind, its ``head``, which is everything except its
+                items, and the name of the key with which it was opened
 shared_items    one row for each item, with the consumer that holds it
 shared_answers  one row for each lane of a session: its last request, and the answer to it
 """
@@ -43,7 +43,7 @@ CREATE TABLE shared_answers (
 
 
 def write_shared(connection: sqlite3.Connection, event: object) -> None:
-    """Write what an event says of shared state. Other events are left alone."""
+    """Write an event of shared state. Other events are ignored."""
     execute = connection.execute
     match event:
         case events.SharedItemKept():
@@ -79,11 +79,13 @@ def write_shared(connection: sqlite3.Connection, event: object) -> None:
         case events.SharedSessionGone():
             execute("DELETE FROM shared_answers WHERE session = ?", (event.session,))
         case _:
-            pass  # for others
+            pass  # for other listeners
 
 
 def load_shared(connection: sqlite3.Connection) -> StoredState:
-    """Return all of it. Raises sqlite3.Error, ValueError, LookupError and HeadraceError."""
+    """Return the stored shared state. Raises sqlite3.Error, ValueError, LookupError and
+    HeadraceError.
+    """
     execute = connection.execute
     objects = {
         name: StoredObject(name, kind, head, owner, [])

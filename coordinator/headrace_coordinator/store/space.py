@@ -1,4 +1,4 @@
-"""Whether the store has space on its disk, and how it gives some back."""
+"""Whether the store has space on its disk, and how it returns some."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from headrace_coordinator.store.need import INTAKE, Need
 from headrace_coordinator.store.payload_file import SPARE_BYTES, PayloadFile
 from headrace_coordinator.store.reader import BUSY_SECONDS, LOG_BYTES
 
-#: A database is rewritten without its free bytes when it has at least FREE_BYTES of them, and at
-#: most LIVE_BYTES in use: to write these takes a fraction of a second.
+#: A database is rewritten without its free bytes if it has at least FREE_BYTES of them, and at most
+#: LIVE_BYTES in use; writing these takes a fraction of a second.
 FREE_BYTES = 256 << 20
 LIVE_BYTES = 64 << 20
 
-#: With fewer floors free a disk is nearly full.
+#: If fewer floors are free, the disk is nearly full.
 NEARLY_FULL_FLOORS = 4
 
-#: Floors that the payload file keeps for later, at most.
+#: The maximum number of floors that the payload file keeps for later.
 SPARE_FLOORS = 8
 
 
 class Space:
-    """The space of a database and its payload file. Raises sqlite3.Error and OSError."""
+    """The space of a database and its payload file. Methods raise sqlite3.Error and OSError."""
 
     def __init__(
         self, path: Path, disk: Disk, connection: sqlite3.Connection, payloads: PayloadFile
@@ -34,7 +34,7 @@ class Space:
         self._payloads = payloads
 
     def find_shortage(self, need: Need) -> str:
-        """Say that the disk has too little room for something, "" where it has enough."""
+        """Return a message if the disk has too little space for a need, "" if it has enough."""
         free = self._disk.measure_free()
         wanted = need.size_bytes + need.floors * self._disk.floor_bytes
         if free >= wanted + LOG_BYTES or free >= wanted + self._measure_unfolded():
@@ -46,28 +46,31 @@ class Space:
         )
 
     def measure_room(self) -> int:
-        """Return the bytes for which there is room on the disk, beyond what is left free."""
+        """Return how many bytes may be written to the disk, apart from what is left free."""
         taken = INTAKE.floors * self._disk.floor_bytes + self._measure_unfolded()
         return max(0, self._disk.measure_free() - taken)
 
     def measure_free(self) -> int:
-        """Return the bytes that are free on the disk."""
+        """Return the free space of the disk in bytes."""
         return self._disk.measure_free()
 
     def measure_disk(self) -> int:
-        """Return the bytes of the whole disk."""
+        """Return the size of the disk in bytes."""
         return self._disk.measure_total()
 
     def measure_bytes(self) -> int:
-        """Return the bytes of the database, of its write-ahead log, and of the payload file."""
+        """Return the size of the database, of its write-ahead log, and of the payload file in
+        bytes.
+        """
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))
         size = sum(part.stat().st_size for part in parts if part.exists())
         return size + self._payloads.measure_bytes()
 
     def compact(self) -> None:
-        """Give the disk back what deleted jobs took, as far as that is quick.
+        """Return the space of deleted jobs to the disk, as far as that is quick.
 
-        All of it when the disk is nearly full, otherwise when hardly anything is left in the file.
+        If the disk is nearly full, all of it is returned; otherwise only when little is left in the
+        file.
         """
         floor_bytes = self._disk.floor_bytes
         nearly_full = self._disk.measure_free() < NEARLY_FULL_FLOORS * floor_bytes
@@ -84,7 +87,7 @@ class Space:
             self._cut_log()
 
     def _cut_log(self) -> None:
-        """Fold the log and truncate it, unless somebody reads from it."""
+        """Checkpoint the log and truncate it, unless somebody reads from it."""
         self._execute("PRAGMA busy_timeout = 0")
         try:
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -92,7 +95,7 @@ class Space:
             self._execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     def _measure_unfolded(self) -> int:
-        """Return by how many bytes the database grows when the log is folded into it."""
+        """Return by how many bytes the database grows when the log is checkpointed."""
         try:
             folded_bytes = self._path.stat().st_size
         except OSError:  # it was removed: see ``Store.mend``

@@ -1,25 +1,26 @@
-"""The store: one SQLite file in WAL mode, which holds everything that is acknowledged.
+"""The store: one SQLite file in WAL mode, which contains everything that is acknowledged.
 
-Only the ledger writes, one transaction for as many events as have come together. ``StoreReader``
-reads, over a connection of its own that sees what is committed. What is committed survives the
-death of the process at any moment. With the durability ``process`` (``synchronous=NORMAL``) a power
-cut may take the last transactions, but never the file. With ``power`` (``FULL``) each commit waits
-for the disk, and a power cut takes nothing (https://sqlite.org/pragma.html#pragma_synchronous).
+Only the ledger writes, in one transaction for all events that are ready at the same time.
+``StoreReader`` reads, over a connection of its own that sees what is committed. What is committed
+survives the death of the process at any moment. With the durability ``process``
+(``synchronous=NORMAL``), a power cut may lose the last transactions, but never the file. With
+``power`` (``FULL``), each commit waits for the disk, and a power cut loses nothing
+(https://sqlite.org/pragma.html#pragma_synchronous).
 
-    jobs      one row for each job: what was asked, counts and times
+    jobs      one row for each job: its specification, counts and times
     inputs    one row for each batch of carried inputs, deleted some time after its tasks are done
     results   one row for each accepted span of values, deleted when acknowledged or after delivery
     failures  one row for each dead task
     attempts  one row for each span of tasks that waits again after an attempt; the newest counts
     shared…   shared state: see ``headrace_coordinator.store.shared_tables``
     history   one row for each job that has expired: see ``headrace_coordinator.store.history``
-    lines     one row for what a report brought of a job's log; the oldest are deleted
-    clock     the coordinator's own time, which goes on where it stopped
-    made_by   which headrace brought the store to its schema
+    lines     one row for the lines of one report in a job's log; the oldest are deleted
+    clock     the coordinator's own time, which continues where it stopped
+    made_by   which version of headrace gave the store its schema
 
-Inputs and results of ``LARGE_BYTES`` or more are in the payload file, and their rows say where.
-What a row names is in that file, and with ``power`` synced, before the row is committed. With
-``process`` a power cut may leave rows whose payload did not reach the disk: the next start deletes
+Inputs and results of ``LARGE_BYTES`` or more are in the payload file, and their rows say where. A
+payload is in that file, and with ``power`` synced, before the row that names it is committed. With
+``process``, a power cut may leave rows whose payload did not reach the disk. The next start deletes
 them, as if their transaction had been among the last ones.
 
 Each row of inputs or results has a checksum of its content and of the tasks that it belongs to,
@@ -67,26 +68,27 @@ from headrace_wire.file_lock import open_lock
 
 Result = TypeVar("Result")
 
-#: What a commit survives: the death of the process, or a power cut as well.
+#: What a commit survives: the death of the process, or also a power cut.
 Durability = Literal["process", "power"]
 
-#: SQLite's word for each.
+#: The setting of SQLite for each.
 SYNCHRONOUS: dict[Durability, str] = {"process": "NORMAL", "power": "FULL"}
 
-#: The log's pages beyond which a commit folds it, although another thread does that: 64 MiB.
+#: If the log has more pages than this (64 MiB), a commit checkpoints it, although another thread
+#: normally does that.
 LOG_PAGES = 16384
 
-#: Seconds by which the stored clock may be behind the last commit.
+#: How many seconds the stored clock may be behind the last commit.
 CLOCK_SECONDS = 1.0
 
-#: Bytes written to find out whether there is room on the disk again.
+#: How many bytes are written to find out whether there is space on the disk again.
 PROBE_BYTES = 64 << 10
 
 
 class Store:
-    """One data folder's database. Raises StoreError when it cannot be opened or is damaged.
+    """The database of one data folder. Raises StoreError if it cannot be opened or is damaged.
 
-    Called by one thread at a time, except for ``fold_log``.
+    Only one thread at a time may call the methods, except for ``fold_log``.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Store:
         self._removals = Removals()
         self._clock_seconds = 0.0
         self._folder: sqlite3.Connection | None = None
-        #: Whether the last thing that could not be written failed because the disk was full.
+        #: Whether the last write failed because the disk was full.
         self.lacks_room = False
         with contextlib.ExitStack() as stack:
             try:
@@ -117,7 +119,7 @@ class Store:
         self._inode = path.stat().st_ino
 
     def close(self) -> None:
-        """Close every connection. The write-ahead log is folded into the file."""
+        """Close every connection. The write-ahead log is checkpointed."""
         self._opened.close()
 
     def write(
@@ -128,10 +130,10 @@ class Store:
         *,
         reserve: bool = False,
     ) -> None:
-        """Commit events in one transaction. Raises StoreError, and then none of them is in.
+        """Commit events in one transaction. Raises StoreError; then none of them is committed.
 
-        The stored clock is at most CLOCK_SECONDS older than the last commit. With ``reserve`` the
-        reserve makes room for it on a full disk.
+        The stored clock is at most CLOCK_SECONDS older than the last commit. With ``reserve``,
+        space of the reserve is used on a full disk.
         """
         try:
             if reserve:
@@ -180,7 +182,7 @@ class Store:
             self._clock_seconds = clock_seconds
 
     def sweep(self, now_seconds: float) -> bool:
-        """Remove some rows of deleted jobs, and some of the history that is too old.
+        """Remove some rows of deleted jobs, and some that are too old in the history.
 
         Returns whether there are more. Raises StoreError.
         """
@@ -207,7 +209,8 @@ class Store:
         self._payloads.free(rows.forgotten)
 
     def mend(self, *, failed: bool) -> None:
-        """See that the store is in its place, can be written if that ``failed``, and has a reserve.
+        """Check that the store is in its place, that it can be written again if it ``failed``, and
+        that it has a reserve.
 
         Raises StoreError.
         """
@@ -230,7 +233,7 @@ class Store:
             self._disk.fill()
 
     def _probe(self) -> None:
-        """Write something and remove it again. Raises StoreError when that cannot be done."""
+        """Write something and remove it again. Raises StoreError if that is not possible."""
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -242,7 +245,7 @@ class Store:
             raise self._explain(error) from None
 
     def find_shortage(self, need: Need) -> str:
-        """Say that the disk has too little room for something, "" where it has enough."""
+        """Return a message if the disk has too little space for a need, "" if it has enough."""
         try:
             shortage = self.space.find_shortage(need)
         except (sqlite3.Error, OSError) as error:
@@ -251,21 +254,21 @@ class Store:
         return shortage
 
     def measure_room(self) -> int:
-        """Return the bytes for which there is room on the disk, 0 if it cannot be measured."""
+        """Return how many bytes may be written to the disk, 0 if this cannot be measured."""
         try:
             return self.space.measure_room()
-        except (sqlite3.Error, OSError):  # ``find_shortage`` says so
+        except (sqlite3.Error, OSError):  # ``find_shortage`` reports it
             return 0
 
     def compact(self) -> None:
-        """Give the disk back what deleted jobs took. Raises StoreError."""
+        """Return the space of deleted jobs to the disk. Raises StoreError."""
         try:
             self.space.compact()
         except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from None
 
     def _with_reserve(self, write: Callable[[], Result]) -> Result:
-        """Write something. Where the disk has no room for it, the reserve makes some."""
+        """Write something. If the disk is full, release pieces of the reserve."""
         folded = False
         while True:
             try:
@@ -273,22 +276,22 @@ class Store:
             except (sqlite3.Error, OSError) as error:
                 if not is_want_of_room(error):
                     raise
-                if not folded:  # first what takes no room: the log is begun again
+                if not folded:  # this needs no space, and comes first
                     folded = True
-                    # The store need not be open yet: then there is no writer.
+                    # The store may not be open yet; then there is no writer.
                     with contextlib.suppress(sqlite3.Error, OSError, AttributeError):
                         self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 elif not self._disk.release_piece():
                     raise
 
     def leave_log(self) -> None:
-        """Let commits leave the log to ``fold_log``, up to a length that should never come."""
+        """Leave the log to ``fold_log``, up to a length that it should never reach."""
         self._writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
     def fold_log(self) -> None:
-        """Fold what is committed into the file, while others read and write. Raises StoreError.
+        """Checkpoint the log, while others read and write. Raises StoreError.
 
-        For one thread, beside the one that writes.
+        This is for one thread, besides the one that writes.
         """
         try:
             if self._folder is None:
@@ -337,7 +340,7 @@ class Store:
             raise StoreError(explain_damage(self._path, error)) from None
 
     def has_due_removals(self, now_seconds: float) -> bool:
-        """Tell whether there is something that a commit should remove by now."""
+        """Return whether there is something that a commit should remove by now."""
         return self._removals.are_due(now_seconds)
 
     def _beside(self, suffix: str) -> Path:
@@ -348,7 +351,7 @@ class Store:
         with contextlib.ExitStack() as stack:
             is_new = not self._path.exists()
             refuse_emptied(self._path)
-            if is_new:  # SQLite would let others read it, and its log
+            if is_new:  # SQLite would let other users read it, and its log
                 self._path.touch(mode=0o600)
             self._writer = connect(self._path)
             stack.callback(self._writer.close)
@@ -366,7 +369,8 @@ class Store:
             stack.callback(self.reader.close)
             self.history = HistoryReader(self._path)
             stack.callback(self.history.close)
-            if self._durability == "power":  # the folder's own entry, and the file's in it
+            # The folder's own entry, and the file's entry in it.
+            if self._durability == "power":
                 sync(self._path.parent.parent)
                 sync(self._path.parent)
             return stack.pop_all()

@@ -1,7 +1,8 @@
 """Removes the many rows of a deleted job in parts, so that no commit is large.
 
-A job with a million results is deleted at once, and its rows are removed later: nobody waits for
-that, and a full disk has room for each part. The table ``doomed`` has what is still to be removed.
+A job with a million results is deleted at once, and its rows are removed later, so that nobody has
+to wait, and a full disk has space for each part. The table ``doomed`` lists what is still to be
+removed.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Callable
 
 from headrace_coordinator.store.payload_file import Payload
 
-#: Rows that are removed in one commit.
+#: How many rows are removed in one commit.
 SWEPT_ROWS = 2000
 
-#: Tables in which a job has rows beside its own.
+#: Tables in which a job has rows besides its own.
 TABLES = ("results", "inputs", "failures", "attempts", "lines")
 
 DOOMED_SCHEMA = """
@@ -23,9 +24,10 @@ CREATE TABLE IF NOT EXISTS doomed (job TEXT PRIMARY KEY, last INTEGER) STRICT;
 
 
 class Sweep:
-    """Tells ``forget`` of each payload. All methods but ``load`` need a transaction.
+    """Calls ``forget`` with each payload. All methods except ``load`` require a transaction.
 
-    Of a job with a ``last`` number only results up to that one are removed, of others everything.
+    For a job with a ``last`` number, only results up to that number are removed, for others all
+    rows.
     """
 
     def __init__(self, connection: sqlite3.Connection, forget: Callable[[Payload], None]) -> None:

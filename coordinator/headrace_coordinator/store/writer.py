@@ -23,10 +23,10 @@ _read_columns = attrgetter(*JOB_COLUMNS)
 
 
 class EventWriter:
-    """Writes with one connection. Raises sqlite3.Error and OSError.
+    """Writes with one connection. Methods raise sqlite3.Error and OSError.
 
-    Of the transaction under way, ``taken`` are places of payloads that come into use with it,
-    ``forgotten`` those that come free with it, and ``run_numbers`` the numbers of accepted runs.
+    For the current transaction, ``taken`` are places of payloads that it begins to use,
+    ``forgotten`` those that become free with it, and ``run_numbers`` the numbers of accepted spans.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class EventWriter:
                 self.sweep.begin(event.job)
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
-                write_shared(self._connection, event)  # or for metrics and waiting calls
+                write_shared(self._connection, event)  # if it is one of shared state
 
     def update_job(self, job: Job) -> None:
-        """Write what has changed of a job beside its tasks."""
+        """Write what has changed in a job's own row."""
         if job.is_final:
             self._connection.execute("DELETE FROM attempts WHERE job = ?", (job.spec.id,))
         counters = pack(job.counters) if job.counters else None
@@ -111,7 +111,7 @@ class EventWriter:
         self._connection.execute(UPDATE_JOB, values)
 
     def remove(self, removals: Removals) -> None:
-        """Delete rows that nobody asks for any more."""
+        """Delete rows that are no longer needed."""
         for table, job, start in removals.rows:
             self._delete_batch(table, job, start)
         for job, dropped in removals.dropped.items():

@@ -1,9 +1,9 @@
-"""The application: pages, login, static files and the JSON API, behind one door.
+"""The web application: pages, login, static files and the JSON API, behind one door.
 
 Door ─► /            pages
-/login …     a token becomes a session
-/static/…    what pages refer to
-/api/v1/…    the methods of the API as JSON
+        /login …     a token becomes a session
+        /static/…    files that pages refer to
+        /api/v1/…    the methods of the API as JSON
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from headrace_wire.errors import HeadraceError
 
 
 def make_app(gate: Gate, metrics: PageMetrics, private: Iterable[Path] = ()) -> Starlette:
-    """The application for whoever comes through a gate, counted by ``metrics``.
+    """Return the application, whose calls go through ``gate`` and are counted by ``metrics``.
 
-    In the folders ``private`` lies what has nothing to do with results.
+    Processes that present results have no access to the ``private`` folders.
     """
     presenter = Presenter(choose_closed(private))
     app = Starlette(
@@ -64,7 +64,7 @@ def make_app(gate: Gate, metrics: PageMetrics, private: Iterable[Path] = ()) -> 
 
 
 class Links:
-    """Takes the token of a link to whatever page."""
+    """Accepts a link with a token, to any page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Which jobs a page's address asks for, and the addresses of the pages before and after it."""
+"""Which jobs the URL of a page requests, and the URLs of the pages before and after it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from headrace_coordinator.web.twins import make_twin
 from headrace_wire.messages.jobs import JobFilter
 from headrace_wire.mismatch import explain_mismatch
 
-#: Jobs on a page.
+#: The number of jobs on a page.
 JOBS_SHOWN = 50
 
-#: Pages back that an address remembers.
+#: How many previous pages a URL remembers.
 MAX_TRAIL = 200
 
-#: How long ago a job may have been submitted, in words.
+#: The choices of how long ago a job was submitted.
 SPANS = (
     ("3600", "in the last hour"),
     ("86400", "in the last day"),
@@ -32,7 +32,7 @@ SPANS = (
 
 @dataclass(frozen=True)
 class AskedJobs:
-    """A page of the list. ``trail`` holds the numbers before which the pages up to it begin."""
+    """A page of the list. ``trail`` has the numbers before which the pages up to this one begin."""
 
     chosen: JobFilter
     within: str
@@ -41,36 +41,36 @@ class AskedJobs:
 
     @property
     def before(self) -> int:
-        """The jobs of the page have lower numbers, or any if it is 0."""
+        """The jobs of the page have lower numbers than this, or any if it is 0."""
         return self.trail[-1] if self.trail else 0
 
     @property
     def past(self) -> bool:
-        """Whether those jobs are listed that have expired."""
+        """Whether jobs are listed that have expired."""
         return self.chosen.past
 
     @property
     def first(self) -> int:
-        """The place of the page's first job in the list, from 1."""
+        """The position of the page's first job in the list, from 1."""
         return 1 + JOBS_SHOWN * len(self.trail)
 
     def older(self, last: int) -> str:
-        """The address of the page that comes after the job of this number."""
+        """Return the URL of the page that follows the job with this number."""
         return self.address((*self.trail, last)[-MAX_TRAIL:])
 
     def newer(self) -> str:
-        """The address of the page before this one, "" if this is the first."""
+        """Return the URL of the previous page, "" if this is the first."""
         return self.address(self.trail[:-1]) if self.trail else ""
 
     def address(self, trail: tuple[int, ...] = ()) -> str:
-        """The address of a page of the same list."""
+        """Return the URL of a page of the same list."""
         query: dict[str, Any] = {**self._filter(), "within": self.within}
         query["trail"] = ".".join(map(str, trail))
         text = urlencode({name: value for name, value in query.items() if value}, doseq=True)
         return f"/jobs?{text}" if text else "/jobs"
 
     def stream(self) -> dict[str, Any]:
-        """What the browser asks the API for, to see the same page live."""
+        """Return what the browser requests from the API to update the same page."""
         asked = {**self._filter(), "since": self.chosen.since, "before": self.before}
         return {**{name: value for name, value in asked.items() if value}, "limit": JOBS_SHOWN}
 
@@ -86,11 +86,11 @@ class AskedJobs:
 
 
 def read_asked(query: QueryParams) -> AskedJobs:
-    """Read the address of a page. What is wrong in it is told, and not asked for."""
+    """Parse the URL of a page. Invalid parts are reported, and not requested."""
     within = query.get("within", "")
     if within not in dict(SPANS):
         within = ""
-    # A whole minute: the browser asks for the same in its stream, which is shared by all who do.
+    # This is rounded to a minute, so that browsers make the same request and share its stream.
     since = (time.time() - float(within)) // 60 * 60 if within else 0.0
     fields = {
         "states": query.getlist("states"),

@@ -8,15 +8,15 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-#: Bytes of a body: the indices of many tasks are the largest that there is.
+#: The maximum size of a body in bytes; the indices of many tasks make the largest one.
 MAX_BODY_BYTES = 2 << 20
 
-#: Seconds for a body to come.
+#: How many seconds a body may take to arrive.
 BODY_SECONDS = 10.0
 
 
 async def read_body(request: Request) -> bytes:
-    """A request's body. Raises HTTPException for one that is too large or too slow."""
+    """Return a request's body. Raises HTTPException if it is too large or too slow."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):

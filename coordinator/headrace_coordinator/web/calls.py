@@ -1,4 +1,4 @@
-"""Calls of the API that pages make, once or again and again, in the queue's event loop."""
+"""Calls of the API that pages make, once or repeatedly, in the queue's event loop."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from headrace_wire.signature import Signature
 
 log = logging.getLogger(__name__)
 
-#: Roles whose keys have nothing to look for here.
+#: Roles whose keys are not accepted here.
 SHUT_OUT: frozenset[Role] = frozenset({WORKER, TASK})
 
-#: What calls that are made together answered.
+#: The answers to calls that are made together.
 Answers = tuple[Any, ...]
 
 
 class Call(Struct, frozen=True):
-    """One call of a method, as ``Session`` makes them for clients of the wire."""
+    """One call of a method, as ``Session`` makes it for clients of the wire."""
 
     holder: Holder
     peer: str
@@ -34,7 +34,7 @@ class Call(Struct, frozen=True):
     arguments: tuple[Any, ...]
 
     async def make(self, refused: set[tuple[str, str]], pace: Pace | None = None) -> Any:
-        """Make it in the queue's event loop, at a ``pace`` if it has one. Raises HeadraceError."""
+        """Make the call in the queue's event loop, at a ``pace`` if given. Raises HeadraceError."""
         holder, signature = self.holder, self.signature
         if not holder.may_call(signature.roles):
             raise self._refuse(refused)
@@ -43,7 +43,7 @@ class Call(Struct, frozen=True):
             if pace and self.method in PACED:
                 return await pace.take(holder.name, self.method, self._call)
             answer = await self._call()
-        except NotAllowedError:  # its role may call it, but not about this worker or job
+        except NotAllowedError:  # its role may call it, but not for this worker or job
             self._note_refusal(refused)
             raise
         except HeadraceError:
@@ -68,7 +68,7 @@ class Call(Struct, frozen=True):
         return await answer if iscoroutine(answer) else answer
 
     def _note_refusal(self, refused: set[tuple[str, str]]) -> None:
-        """Keep in both logs what was refused, once for each key and method."""
+        """Write refused calls to both logs, once for each key and method."""
         holder, what = self.holder, (self.holder.mark, self.method)
         for one in (log, audit) if what not in refused else ():
             one.warning(
@@ -88,9 +88,9 @@ class Call(Struct, frozen=True):
 
 
 class Look(Struct):
-    """Calls that are made together again and again, and what they answered last.
+    """Calls that are repeatedly made together, and their last answers.
 
-    If the first is ``telling``, the others are made only where it does not answer the same again.
+    If ``telling``, the others are made only if the answer to the first one has changed.
     """
 
     calls: tuple[Call, ...]
@@ -98,8 +98,10 @@ class Look(Struct):
     seen: Answers = ()
 
     async def make(self, refused: set[tuple[str, str]]) -> Answers | None:
-        """Make them in the queue's event loop. None: all is as it was. Raises HeadraceError."""
-        seen, self.seen = self.seen, ()  # after an error it is told anew
+        """Make the calls in the queue's event loop. Return None if nothing changed. Raises
+        HeadraceError.
+        """
+        seen, self.seen = self.seen, ()  # after an error, everything is reported again
         first = await self.calls[0].make(refused)
         if self.telling and seen and first == seen[0]:
             self.seen = seen

@@ -1,6 +1,6 @@
-"""Numbers, times and sizes for people, as the page shows them.
+"""Formats numbers, times and sizes for people, as the page shows them.
 
-``static/format.js`` writes the same in the browser, where the page is brought up to date.
+``static/format.js`` formats them in the same way in the browser, where the page is updated.
 """
 
 from __future__ import annotations
@@ -10,36 +10,38 @@ import math
 
 from headrace_wire.printing import clean_text
 
-#: From here on numbers are too long to be read digit by digit.
+#: From this number on, numbers are too long to be read digit by digit.
 _LARGE = 1e15
 
 
 def amount(number: float) -> str:
-    """A number that is whole more often than not; one that is very large has an exponent."""
+    """Format a number that is usually whole; a very large number has an exponent."""
     if abs(number) >= _LARGE:
         return f"{number:.6g}"
     return f"{number:,.3f}".rstrip("0").rstrip(".")
 
 
 def count(number: float) -> str:
-    """Such as ``1,234,567``."""
+    """Format a number such as ``1,234,567``."""
     return f"{_round(number):,}"
 
 
 def clean(text: str) -> str:
-    """A text that others made, fit to be shown: what turns a text around, or is no character, is
-    written as Python would, as on a terminal.
+    """Return a text from others in a form that is safe to show: characters that change the
+    direction of text, and invalid ones, are escaped as Python would, as on a terminal.
     """
     return clean_text(text)
 
 
 def things(number: float, one: str, several: str = "") -> str:
-    """Such as ``1 task`` or ``2,000 tasks``."""
+    """Format a number of things such as ``1 task`` or ``2,000 tasks``."""
     return f"{count(number)} {one if number == 1 else several or one + 's'}"
 
 
 def duration(seconds: float | None) -> str:
-    """Such as ``450 ms``, ``12.3 s``, ``3 min 20 s`` or ``2 h 05 min``; "" where it is unknown."""
+    """Format a duration such as ``450 ms``, ``12.3 s``, ``3 min 20 s`` or ``2 h 05 min``; "" for
+    None.
+    """
     if seconds is None:
         return ""
     if seconds < 0.0000005:
@@ -61,7 +63,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(number: float) -> str:
-    """Such as ``31.2 MB``: powers of 1000."""
+    """Format a size such as ``31.2 MB``, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
@@ -70,7 +72,7 @@ def size(number: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Such as ``3,412/s`` or ``0.42/s``; "" for none."""
+    """Format a rate such as ``3,412/s`` or ``0.42/s``; "" for none."""
     if not per_second:
         return ""
     if per_second >= 9.95:
@@ -82,7 +84,9 @@ def rate(per_second: float) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """Such as ``81 %``; 100 only where all is done, and 0 only where nothing is."""
+    """Format a percentage such as ``81 %``. It is 100 only for the whole, and 0 only for
+    nothing.
+    """
     if not whole:
         return "0 %"
     share = 100 * part / whole
@@ -90,7 +94,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def age(at: float, now: float) -> str:
-    """How long ago that was, such as ``5 min ago``."""
+    """Format how long ago a time was, such as ``5 min ago``."""
     seconds = max(0.0, now - at)
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
@@ -99,27 +103,29 @@ def age(at: float, now: float) -> str:
 
 
 def moment(at: float) -> str:
-    """A moment such as ``2026-11-28 19:31:05 UTC``; the browser shows it in its own time zone."""
+    """Format a time such as ``2026-11-28 19:31:05 UTC``; the browser shows it in its own time
+    zone.
+    """
     return f"{dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def iso(at: float) -> str:
-    """The same moment for programs."""
+    """Format the same time for programs."""
     return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="seconds")
 
 
 def tasks(start: int, stop: int) -> str:
-    """Tasks [start, stop), such as ``task 7`` or ``tasks 7 to 12``."""
+    """Format tasks [start, stop), such as ``task 7`` or ``tasks 7 to 12``."""
     if stop - start == 1:
         return f"task {count(start)}"
     return f"tasks {count(start)} to {count(stop - 1)}"
 
 
 def _round(number: float) -> int:
-    """The nearest whole number, halves upwards, as browsers round."""
+    """Round to the nearest whole number, halves upwards, as browsers do."""
     return number if isinstance(number, int) else math.floor(number + 0.5)
 
 
 def _trim(number: float) -> str:
-    """Three digits at most that say something."""
+    """Format a number with at most three significant digits."""
     return f"{float(f'{number:.3g}'):g}"

@@ -1,10 +1,10 @@
-"""Who comes in: the cookie or the token of each request, and what every answer says to browsers.
+"""Authenticates each request by its cookie or token, and adds security headers to every answer.
 
     request ─► cookie, or `Authorization: Bearer TOKEN` ─► Visitor ─► route
                └─ neither: 401, or the login page
 
-A change that comes with a cookie has to bring a token against forgery, too (CSRF): browsers send
-cookies also for pages of others.
+A change that is authenticated by a cookie also requires a token against request forgery (CSRF),
+because browsers also send cookies with requests from pages of others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from headrace_wire.errors import BusyError
 
 log = logging.getLogger(__name__)
 
-#: What a browser may load and run on a page: what the coordinator serves, and nothing that is
+#: What a browser may load and run on a page: only what the coordinator serves, and nothing that is
 #: written into the page itself.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -48,10 +48,10 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-#: Requests a second of those who have shown no token.
+#: How many requests per second peers without a valid token may make.
 STRANGERS_PER_SECOND = 100
 
-#: Methods of HTTP that change nothing.
+#: HTTP methods that change nothing.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 API = "/api/"
@@ -88,7 +88,7 @@ class Door:
         try:
             refusal, renewed = await self._admit(request)
             await (refusal or self._app)(scope, receive, send_with_headers)
-        except ClientDisconnect:  # nobody reads it, but an answer there must be
+        except ClientDisconnect:  # nobody reads it, but an answer is required
             await Response(status_code=HTTPStatus.REQUEST_TIMEOUT)(scope, receive, send)
         except Exception as error:
             if has_begun:
@@ -96,13 +96,13 @@ class Door:
             await answer_error(request, error)(scope, receive, send_with_headers)
 
     async def _take_turn(self, seat: Seat) -> None:
-        """Have a stranger wait. Raises ClientDisconnect for one that has gone meanwhile."""
+        """Let a peer without a token wait. Raises ClientDisconnect if it disconnects meanwhile."""
         if not await self._turns.take(lambda: seat.is_free):
             raise ClientDisconnect
 
     async def _admit(self, request: Request) -> tuple[Response | None, Session | None]:
-        """Find out who it is. Returns the answer for whom it does not go on, and a session that is
-        to be renewed.
+        """Authenticate a request. Returns the answer if it is refused, and a session that is to be
+        renewed.
         """
         state = request.state
         state.sessions, state.gate, state.session = self._sessions, self._gate, None
@@ -132,7 +132,7 @@ class Door:
 
 
 def _welcome(request: Request, visitor: Visitor) -> None:
-    """Note who made a request, whose connection has a better place from now on."""
+    """Set who made a request, so that its connection gets a better place from now on."""
     state = request.state
     state.visitor = visitor
     try:
@@ -143,25 +143,25 @@ def _welcome(request: Request, visitor: Visitor) -> None:
 
 
 def is_open(request: Request) -> bool:
-    """Whether nobody has to say who they are, or are about to."""
+    """Return whether a path needs no authentication, or performs it."""
     path = request.url.path
     return path == "/login" or path.startswith("/static/") or is_link(request)
 
 
 def is_link(request: Request) -> bool:
-    """Whether this is a link to a page, with the token that opens it."""
+    """Return whether this is a link to a page, with the token that opens it."""
     is_page = request.method == "GET" and not request.url.path.startswith(API)
     return is_page and "token" in request.query_params
 
 
 def check_forgery(request: Request, given: str) -> Response | None:
-    """The answer to a change that may have been forged, None for one that is its visitor's own.
+    """Return the answer to a change that may be forged, None for one of the visitor's own.
 
     ``given`` is the token that came with it.
     """
     visitor: Visitor = request.state.visitor
     if not request.state.session:
-        return None  # no browser sends a bearer's token by itself
+        return None  # no browser sends a bearer token by itself
     if hmac.compare_digest(visitor.csrf, given) and is_own(request):
         return None
     detail = "this does not come from the page of this coordinator: load the page anew, and repeat"
@@ -169,7 +169,9 @@ def check_forgery(request: Request, given: str) -> Response | None:
 
 
 def is_own(request: Request) -> bool:
-    """Whether a request comes from a page of this coordinator, as far as the browser tells."""
+    """Return whether a request comes from a page of this coordinator, as far as the browser
+    says.
+    """
     if (site := request.headers.get("Sec-Fetch-Site")) is not None:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin")
@@ -177,8 +179,8 @@ def is_own(request: Request) -> bool:
 
 
 def needs_forwarding(request: Request) -> bool:
-    """Whether a browser follows a link on another site's page, and so has not sent the cookie that
-    it may have: it does when it is led on by a page of this one.
+    """Return whether a browser follows a link on another site's page, and therefore has not sent a
+    cookie that it may have. It does so when a page of this site redirects it.
     """
     headers = request.headers
     is_page = request.method == "GET" and not request.url.path.startswith(API)
@@ -194,26 +196,28 @@ def _read_query(request: Request) -> str:
 
 
 def read_bearer(request: Request) -> str:
-    """The token of a request's header, "" if there is none."""
+    """Return the token in a request's header, "" if there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def find_next(path: str) -> str:
-    """Where to go after the login: a page of this coordinator."""
+    """Return where to go after the login: a page of this coordinator."""
     is_here = path.startswith("/") and not path.startswith(("//", "/\\", "/login"))
     return path if is_here and path.isprintable() else "/"
 
 
 def name_cookie(request: Request) -> str:
-    """What the cookie is called: browsers do not keep those of two ports of one host apart."""
+    """Return the name of the cookie. It has the port, because browsers share cookies between
+    ports.
+    """
     port = re.sub(r"\D", "", request.headers.get("Host", "").rpartition(":")[2])
     start = "__Host-headrace" if request.url.scheme == "https" else "headrace"
     return f"{start}-{port or 'web'}"
 
 
 def write_cookie(request: Request, text: str) -> str:
-    """The header that has a browser keep a session; or forget it, if the text is ""."""
+    """Return the header that makes a browser keep a session, or forget it if the text is ""."""
     parts = [
         f"{name_cookie(request)}={text}",
         "Path=/",
@@ -227,7 +231,7 @@ def write_cookie(request: Request, text: str) -> str:
 
 
 def name_peer(request: Request) -> str:
-    """Where a request comes from, for logs."""
+    """Return where a request comes from, for logs."""
     client = request.client
     return f"{client.host}:{client.port}" if client else "somebody"
 

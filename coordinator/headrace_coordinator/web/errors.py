@@ -1,4 +1,4 @@
-"""What is answered when something went wrong: a problem to programs, a page to people."""
+"""The answers to failed requests: a problem for programs, a page for people."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from headrace_coordinator.web.rendering import render
 from headrace_wire.bounds import quote
 from headrace_wire.errors import HeadraceError
 
-#: What people are told of what is not there, in place of the terminal's command: by the code of the
-#: error what it is, and what may have become of it.
+#: What people are told instead of a terminal command, by the code of the error: what is missing,
+#: and what may have happened to it.
 _LOST: dict[str, tuple[str, str]] = {
     "unknown_job": (
         "job",
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 def answer_error(request: Request, error: Exception) -> Response:
-    """An answer for an error: the browser of a person has a page, all others a problem."""
+    """Return the answer for an error: a page for browsers, and a problem for all others."""
     headers: dict[str, str] = {}
     if isinstance(error, HTTPException):
         problem = describe_status(HTTPStatus(error.status_code), error.detail)

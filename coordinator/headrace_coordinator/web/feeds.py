@@ -1,7 +1,7 @@
-"""What open pages are told: asked for and encoded once for all who see the same.
+"""What is sent to open pages: queried and encoded once for all who see the same.
 
 Feed of a topic ─ Look, calls of the API ─► answers ─► an event ─► Stream
-└─► Stream …
+                                                               └─► Stream …
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from headrace_coordinator.web.problems import describe_error, find_status
 from headrace_coordinator.web.twins import to_twin
 from headrace_wire.errors import HeadraceError
 
-#: Seconds after which a stream without news says that it is there.
+#: After how many seconds without news a stream sends a comment, which keeps it open.
 SILENT_SECONDS = 15.0
 
-#: Milliseconds after which a browser connects again.
+#: After how many milliseconds a browser connects again.
 RETRY = b"retry: 2000\n\n"
 
-#: Bytes of one topic that a page is sent in a second, on average.
+#: How many bytes per second of one topic are sent to a page, on average.
 BYTES_PER_SECOND = 100_000
 
 
 class Stream:
-    """One open connection: what it is to be told, of each topic the latest."""
+    """One open connection, with the latest message of each topic that is to be sent."""
 
     def __init__(self, visitor: Visitor, is_live: Callable[[], bool]) -> None:
         self.visitor = visitor
@@ -40,24 +40,24 @@ class Stream:
         self.is_over = False
 
     def put(self, topic: str, message: bytes) -> None:
-        """Tell something, in place of what it has not been told yet of this topic."""
+        """Send a message. It replaces an earlier one of this topic that has not been sent yet."""
         self._messages[topic] = message
         self._news.set()
 
     async def put_all(self, topic: str, message: bytes) -> None:
-        """Tell something when all before it has been told."""
+        """Send a message after the earlier one of this topic has been sent."""
         while topic in self._messages:
             self._room.clear()
             await self._room.wait()
         self.put(topic, message)
 
     def end(self, reason: str) -> None:
-        """Say that there is no more, and why."""
+        """Send the reason why there will be no more, and end."""
         self.is_over = True
         self.put("bye", write_event("bye", {"reason": reason}))
 
     async def listen(self) -> AsyncIterator[bytes]:
-        """What is told, as it comes."""
+        """Iterate over what is to be sent."""
         yield RETRY
         while True:
             try:
@@ -75,10 +75,10 @@ class Stream:
 
 
 class Feed:
-    """One topic as some see it, asked for while anybody listens.
+    """One topic as some visitors see it, which is queried while anybody listens.
 
-    ``join`` makes of the answers to the calls of ``look`` what is told. It is asked for again after
-    ``seconds``, and after more of them where there is much to tell.
+    ``join`` makes the message from the answers to the calls of ``look``. It is queried again after
+    ``seconds``, or later if the messages are large.
     """
 
     def __init__(
@@ -87,16 +87,16 @@ class Feed:
         self.look = look
         self.streams: set[Stream] = set()
         self.message = b""
-        #: When it is asked for next, by the clock of whoever asks.
+        #: When it is queried next, by the clock of the caller.
         self.due = 0.0
-        #: Whether there is nothing of it any more.
+        #: Whether it has ended.
         self.is_over = False
         self._topic = topic
         self._join = join
         self._seconds = seconds
 
     def take(self, found: Answers | HeadraceError | None, now: float) -> None:
-        """Tell all who listen what was found, if that is new."""
+        """Send what was found to all who listen, if that is new."""
         if isinstance(found, HeadraceError):
             self._tell(write_problem(found, self._topic))
             self.is_over = find_status(found) < 500
@@ -112,12 +112,12 @@ class Feed:
 
 
 def write_event(topic: str, value: Any) -> bytes:
-    """An event with a value as JSON, which has no line breaks."""
+    """Return an event with a value as JSON, which has no line breaks."""
     parts = cast("dict[str, Any]", value) if isinstance(value, dict) else None
     shown = to_twin(value) if parts is None else {key: to_twin(parts[key]) for key in parts}
     return b"event: %s\ndata: %s\n\n" % (topic.encode(), msgspec.json.encode(shown))
 
 
 def write_problem(error: HeadraceError, topic: str) -> bytes:
-    """An event that says why there is nothing of a topic."""
+    """Return an event that says why there is nothing for a topic."""
     return b"event: problem\ndata: %s\n\n" % msgspec.json.encode(describe_error(error, topic))

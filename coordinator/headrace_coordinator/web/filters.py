@@ -1,4 +1,4 @@
-"""How templates write what messages hold: the filters that they have."""
+"""The filters that templates use to format the contents of messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.messages.views import ClusterEvent
 from headrace_wire.messages.workers import WorkerStatus
 
-#: What the kinds of events look like: as the states of jobs and workers that they tell of.
+#: The appearance of each kind of event: that of a state of a job or worker.
 EVENT_STATES = {
     "job-submitted": "queued",
     "job-started": "running",
@@ -34,13 +34,13 @@ EVENT_STATES = {
 
 
 def failure_line(failure: TaskFailure) -> str:
-    """What happened to a task, with the name of its input if it has one."""
+    """Return what happened to a task, with the name of its input if it has one."""
     said = explain_failure(failure)
     return f"{failure.summary}: {said}" if failure.summary else said
 
 
 class _Blank(dict[str, Any]):
-    """The fields of a row that a template in the page keeps for later ones."""
+    """The fields of a row that a template in the page keeps for later rows."""
 
     def __missing__(self, key: str) -> Any:
         parts = ("done", "dead", "retrying", "leased", "cancelled")

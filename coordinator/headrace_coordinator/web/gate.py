@@ -1,11 +1,11 @@
-"""The way from HTTP to the queue: whoever shows a token calls the methods of the API.
+"""Connects HTTP with the queue: with a token, the methods of the API can be called.
 
     thread of HTTP                      event loop of the queue
-    token ─► Gate.find_by_token ──────► keys that are taken just now ─► Holder
+    token ─► Gate.find_by_token ──────► keys that are valid now ─► Holder
     call  ─► Gate.call ───────────────► the same roles, ownership, bounds and audit ─► method
     turn  ─► Gate.look ───────────────► all calls of open pages, one after another
 
-Nothing of the queue's is touched outside of its event loop.
+Objects of the queue are only used in its event loop.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from headrace_wire.signature import Signature, read_signatures
 
 Given = TypeVar("Given")
 
-#: Of which served objects methods are called, by the first that has one of a name.
+#: The served objects whose methods are called; the first that has a method of that name is used.
 SERVED = ("jobs", "results", "shared")
 
 
-#: Seconds for which keys are taken that were taken at the last look.
+#: For how many seconds the list of valid keys is cached.
 KEY_SECONDS = 0.5
 
-#: Seconds of looks after which others come first.
+#: After how many seconds of calls others get their turn.
 TURN_SECONDS = 0.002
 
 
 class Gate:
-    """Calls served objects in the event loop that ``open`` names, for whoever holds a key.
+    """Calls served objects in the event loop that ``open`` sets, for holders of keys.
 
-    ``find_keys`` returns the keys that are taken just now; it is called in that loop. ``secret`` is
-    what sessions of the page follow from, and ``private_jobs`` tells whether clients know of no
-    jobs but their own.
+    ``find_keys`` returns the keys that are valid now; it is called in that loop. Sessions of the
+    page are derived from ``secret``, and ``private_jobs`` means that clients can only access their
+    own jobs.
     """
 
     def __init__(
@@ -70,36 +70,36 @@ class Gate:
         self._looked_at = -KEY_SECONDS
         self._looking = asyncio.Lock()
         self._pace = Pace()
-        #: What was refused and logged: once for each key and method, not for each call.
+        #: Refused calls that were logged: once for each key and method, not for each call.
         self._refused: set[tuple[str, str]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let calls through, to the event loop in which the objects live."""
+        """Accept calls, which run in the event loop of the objects."""
         self._loop = loop
 
     def has(self, method: str) -> bool:
-        """Whether there is such a method."""
+        """Return whether there is such a method."""
         return method in self._methods
 
     def find_signature(self, method: str) -> Signature:
-        """How a method is called."""
+        """Return the signature of a method."""
         return self._methods[method][1]
 
     def find_view(self, holder: Holder) -> str:
-        """What is the same for all holders of keys to whom the API says the same."""
+        """Return a value that is the same for all holders of keys who get the same answers."""
         is_client = CLIENT in {holder.role, holder.key_role}
         return holder.name if self._private_jobs and is_client else ""
 
     @property
     def marks(self) -> frozenset[str]:
-        """What tells the keys from others that were taken at the last look."""
+        """The marks of the keys that were valid at the last check."""
         return frozenset(holder.mark for holder in self._keys.values())
 
     async def find_by_token(self, token: str) -> Holder | None:
-        """Whoever holds the key of which this is the text, or made this token of a link.
+        """Return the holder of the key with this text, or of the key that made this link's token.
 
-        Each key is compared, also after one has fitted: how long it takes tells nothing of them.
+        Each key is compared, even after a match, so that the time reveals nothing about the keys.
         """
         given, (mark, *_) = token.strip().encode("utf-8", "replace"), token.split(".")
         found = [
@@ -110,21 +110,23 @@ class Gate:
         return _restrict(found[0], read_link_role(token)) if found else None
 
     async def find_by_key(self, text: str) -> Holder | None:
-        """Whoever holds the key of which this is the text. Tokens of links open pages alone."""
+        """Return the holder of the key with this text. Tokens of links only open pages."""
         given = text.strip().encode("utf-8", "replace")
         keys = (await self._list_keys()).items()
         found = [holder for key, holder in keys if hmac.compare_digest(key, given)]
         return found[0] if found else None
 
     async def find_by_mark(self, mark: str, role: str) -> Holder | None:
-        """Whoever holds the key with this mark, in a role that may be less than that of the key."""
+        """Return the holder of the key with this mark, with a role that may be less than the
+        key's.
+        """
         keys = await self._list_keys()
         found = next((holder for holder in keys.values() if holder.mark == mark), None)
         return found and _restrict(found, role)
 
     async def _list_keys(self) -> Keys:
-        """The keys that are taken, as they were a moment ago: whatever strangers send, the queue is
-        asked for them so often and no more.
+        """Return the keys that were valid a moment ago. Whatever peers send, the queue is only
+        asked for them at this rate.
         """
         async with self._looking:
             if time.monotonic() - self._looked_at > KEY_SECONDS:
@@ -145,8 +147,8 @@ class Gate:
     ) -> Any:
         """Call a method of the API, and return what it returns.
 
-        Raises what it raises, NotAllowedError where the role is not one of its, and BoundsError and
-        ProtocolError for arguments that the wire would not take either.
+        Raises the errors of the method, NotAllowedError if the role may not call it, and
+        BoundsError and ProtocolError for arguments that the wire would not accept either.
         """
         call = self.prepare(holder, peer, method, arguments, named)
         return await self._run(call.make(self._refused, self._pace))
@@ -159,22 +161,23 @@ class Gate:
         arguments: Iterable[Any] = (),
         named: Mapping[str, Any] | None = None,
     ) -> Call:
-        """A call of a method of the API, to be made once or often: its arguments are checked here.
+        """Return a call of a method of the API, to be made once or often. The arguments are checked
+        here.
 
         Raises BoundsError and ProtocolError.
         """
         target, signature = self._methods[method]
         values = signature.arguments(*arguments, **(named or {}))
-        # As they would come over the wire: types and bounds are checked in one place.
+        # They are encoded as for the wire, so that types and bounds are checked in one place.
         checked = decode(signature.arguments, msgspec.msgpack.encode(values))
         return Call(holder, peer, method.rpartition(".")[2], target, signature, astuple(checked))
 
     async def look(self, looks: Iterable[Look]) -> list[Answers | HeadraceError | None]:
-        """Make calls that were prepared, and see which keys are taken: one way to the queue's event
-        loop and back for all of it. Of each look there are the answers, None where they are those
-        that it has ``seen``, or what it raised.
+        """Make prepared calls, and update the valid keys, in one round trip to the queue's event
+        loop. For each look, return the answers, None if they are those that it has ``seen``, or the
+        error.
 
-        No call waits for its pace here: whoever looks has one of his own for all of them.
+        No call waits for its pace here, because the caller paces all of them.
         """
         keys, found = await self._run(self._look(list(looks)))
         self._keys, self._looked_at = keys, time.monotonic()
@@ -194,7 +197,7 @@ class Gate:
         return await self._copy_keys(), found
 
     async def _run(self, call: Coroutine[Any, Any, Given]) -> Given:
-        """Run a coroutine in the queue's event loop. It is cancelled with whoever waits for it."""
+        """Run a coroutine in the queue's event loop. It is cancelled together with its caller."""
         if self._loop is None or self._loop.is_closed():
             call.close()
             raise HeadraceError("the coordinator is not serving")
@@ -202,8 +205,8 @@ class Gate:
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Whoever made a request, and what they may do. ``csrf`` is what forms and changes have to
-    bring that come with a cookie.
+    """The person or program that made a request, and what it may do. ``csrf`` is the token that
+    forms and changes must contain if they come with a cookie.
     """
 
     gate: Gate
@@ -222,11 +225,11 @@ class Visitor(msgspec.Struct, frozen=True):
 
     @property
     def may_act(self) -> bool:
-        """Whether jobs may be cancelled, tried again and deleted."""
+        """Whether it may cancel, retry and delete jobs."""
         return self.has("cancel")
 
     def has(self, method: str) -> bool:
-        """Whether there is such a method, and this key may call it."""
+        """Return whether there is such a method, and this key may call it."""
         gate = self.gate
         return gate.has(method) and self.holder.may_call(gate.find_signature(method).roles)
 
@@ -235,12 +238,12 @@ class Visitor(msgspec.Struct, frozen=True):
         return await self.gate.call(self.holder, self.peer, method, arguments, named)
 
     def prepare(self, method: str, *arguments: Any, **named: Any) -> Call:
-        """A call that is made later: see ``Gate.prepare``."""
+        """Return a call that is made later: see ``Gate.prepare``."""
         return self.gate.prepare(self.holder, self.peer, method, arguments, named)
 
 
 def _restrict(holder: Holder, role: str | None) -> Holder:
-    """The same holder, who may only look if that is the role."""
+    """Return the same holder, with the role of an observer if that is the role."""
     if role != OBSERVER or holder.role == OBSERVER:
         return holder
     return Holder(holder.name, OBSERVER, holder.mark, key_role=holder.role)

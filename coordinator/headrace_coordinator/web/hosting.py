@@ -1,9 +1,9 @@
-"""Connections of the page: uvicorn's protocol, with the deadlines that it has not.
+"""Connections of the page: uvicorn's protocol, with additional deadlines.
 
     HttpServer reads the first request's head ─► Site.take: a protocol takes the transport over
 
-A request has a deadline, an answer that is not read has one, and a connection that nobody uses is
-closed. What a route waits for, such as a stream, may last.
+A request has a deadline, and so has an answer that the peer does not read; unused connections are
+closed. A route that waits, such as a stream, may take long.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES, is_boun
 from headrace_coordinator.web.names import SLASH
 from headrace_coordinator.web.problems import answer_problem, describe_status
 
-#: What uvicorn says: of requests that are none, which anybody may send, it says too much.
+#: uvicorn's log. It reports too much about invalid requests, which anybody may send.
 log = logging.getLogger(__name__)
 log.setLevel(logging.ERROR)
 
-#: Seconds for a request, its body too; and for an answer during which nothing of it is read.
+#: How many seconds a request may take, including its body, and how long an answer may be blocked
+#: because the peer does not read.
 REQUEST_SECONDS = 10.0
 
-#: Seconds that a connection stays open when there is nothing to do.
+#: How many seconds a connection stays open while it is not used.
 IDLE_SECONDS = 30
 
 _TWO_LENGTHS = "a request has either Content-Length or Transfer-Encoding"
 
 
 class Site:
-    """An application, and what its connections have in common."""
+    """An application, and what its connections share."""
 
     def __init__(self, app: Starlette, answer_plainly: Plain) -> None:
         self._app = app
@@ -53,7 +54,7 @@ class Site:
             ws="none",
             lifespan="off",
             interface="asgi3",
-            workers=1,  # whatever the environment says of other servers
+            workers=1,  # whatever the environment says for other servers
             log_config=None,
             access_log=False,
             proxy_headers=False,
@@ -66,7 +67,7 @@ class Site:
         self._state = ServerState()
 
     def take(self, transport: asyncio.Transport, head: bytes, seat: Seat) -> WebProtocol:
-        """Serve a connection of which ``head`` has been read."""
+        """Serve a connection from which ``head`` has been read."""
         protocol = WebProtocol(self._config, self._state, seat)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
@@ -75,7 +76,7 @@ class Site:
         return protocol
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """End everything that is in progress."""
         await self._app.state.hub.stop()
         tasks = list(self._state.tasks)
         for task in tasks:
@@ -88,7 +89,7 @@ class Site:
         keep_slashes(scope)
         request = WebRequest(scope)
         if "Content-Length" in request.headers and "Transfer-Encoding" in request.headers:
-            # Whoever is in between may see another end of it (RFC 9112, 6.3).
+            # An intermediary may see another end of the request (RFC 9112, 6.3).
             refusal = answer_problem(describe_status(HTTPStatus.BAD_REQUEST, _TWO_LENGTHS))
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, send)
@@ -107,7 +108,7 @@ class Site:
 
 
 def keep_slashes(scope: Scope) -> None:
-    """Have a name in a path be one part of it, whatever is in it: jobs may be named ``a/b``."""
+    """Keep a name in a path as one part, whatever it contains: jobs may be named ``a/b``."""
     raw: bytes = scope["raw_path"]
     if b"%2f" in raw.lower():
         parts = [unquote(one) for one in raw.decode("ascii").split("/")]
@@ -128,7 +129,7 @@ class WebProtocol(H11Protocol):
         self._going: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that it is over."""
+        """Note that the connection is closed."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         for timer in (self._coming, self._going):
@@ -138,12 +139,12 @@ class WebProtocol(H11Protocol):
             self.closed.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come of a request."""
+        """Receive a part of a request."""
         super().data_received(data)
         self._watch_request()
 
     def handle_events(self) -> None:
-        """Go on with what has come, unless a head is too long: h11 bounds only partial ones."""
+        """Process what was received, unless a head is too long: h11 only limits incomplete ones."""
         if self.conn.their_state is h11.IDLE:
             came, _ = self.conn.trailing_data
             if len(came) > MAX_HEAD_BYTES and not is_bounded(came):
@@ -153,40 +154,40 @@ class WebProtocol(H11Protocol):
         super().handle_events()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request."""
+        """Continue with the next request."""
         self._idle_since = self.loop.time()
         super().on_response_complete()
-        if self.transport.is_closing():  # it waits until all is sent, for ever if nobody reads
+        if self.transport.is_closing():  # it would wait forever until all is sent if nobody reads
             self._coming = self._coming or self.loop.call_later(REQUEST_SECONDS, self._end)
         else:
             self._watch_request()
 
     def measure_idle(self) -> float:
-        """Seconds without a request under way."""
-        # There is none before the first request.
+        """Return for how many seconds no request has been in progress."""
+        # It is None before the first request.
         cycle = cast("RequestResponseCycle | None", self.cycle)
         is_idle = cycle is None or cycle.response_complete
         return self.loop.time() - self._idle_since if is_idle else 0.0
 
     def pause_writing(self) -> None:
-        """Have the other side read within its time."""
+        """Set a time limit for the peer to read."""
         super().pause_writing()
         self._going = self._going or self.loop.call_later(REQUEST_SECONDS, self._end)
 
     def resume_writing(self) -> None:
-        """Note that it reads."""
+        """Cancel the time limit, because the peer reads."""
         super().resume_writing()
         if self._going:
             self._going.cancel()
             self._going = None
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close what nobody uses, whether the last answer was read or not."""
+        """Close an unused connection, whether the last answer was read or not."""
         super().timeout_keep_alive_handler()
         self.loop.call_later(1.0, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request."""
+        """Answer an invalid request."""
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
@@ -203,7 +204,7 @@ class WebProtocol(H11Protocol):
         self.transport.close()
 
     def _watch_request(self) -> None:
-        """Have the request that is coming be whole within its time."""
+        """Set a time limit for the request that is being received."""
         theirs = self.conn.their_state
         is_coming = theirs is h11.SEND_BODY or (
             theirs is h11.IDLE and bool(self.conn.trailing_data[0])

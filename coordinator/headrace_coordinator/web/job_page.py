@@ -16,12 +16,12 @@ from headrace_wire.messages.job_views import FailureGroup, FailureGroups
 from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.messages.logs import LogPage, LogRequest
 
-#: Failures one by one, running tasks and the slowest ones.
+#: How many failures, running tasks and slowest tasks are listed.
 FAILURES_SHOWN = 50
 RUNNING_SHOWN = 50
 SLOWEST_SHOWN = 10
 
-#: Characters that may be more than the lines that are shown of them.
+#: How many characters may be more than the lines in which a text is shown.
 LONG_TEXT = 120
 
 _TASK_STATES = (
@@ -35,7 +35,7 @@ _TASK_STATES = (
 
 
 async def show_job(request: Request) -> Response:
-    """One job."""
+    """Show one job."""
     call = request.state.visitor.call
     status: JobStatus = await call("status", request.path_params["job"])
     found = FailureGroups((), 0)
@@ -83,7 +83,7 @@ def _describe_failures(job: JobStatus, found: FailureGroups) -> str:
 
 
 def _describe_group(group: FailureGroup) -> dict[str, str]:
-    """Failures that are alike, as ``static/failures.js`` describes them."""
+    """Describe similar failures, as ``static/failures.js`` does."""
     where = f"first task {count(group.first)}, last {count(group.last)}"
     if group.count == 1:
         where = f"task {count(group.first)}"
@@ -96,7 +96,7 @@ def _describe_group(group: FailureGroup) -> dict[str, str]:
         "times": things(group.count, "task"),
         "what": what,
         "where": where,
-        # A long text is cut short in the line: the whole of it is beneath.
+        # A long text is shortened in its line, and shown completely below.
         "traceback": group.traceback or (what if len(what) > LONG_TEXT else ""),
     }
 
@@ -106,7 +106,7 @@ def _describe_log(log: LogPage) -> str:
     return ", ".join(filter(None, (lines, f"{count(log.dropped)} not kept" if log.dropped else "")))
 
 
-#: What a fact means, by its key, where its name alone does not say it.
+#: Explanations of facts whose names are not enough, by key.
 _HINTS = {
     "cpu": "what processors worked for its tasks",
     "busy": "how long its tasks took in all, waiting for disks and networks included",
@@ -114,7 +114,7 @@ _HINTS = {
 
 
 def _list_facts(job: JobStatus) -> list[tuple[str, Any, str]]:
-    """What there is to know about a job: names, values, and the key of those that change."""
+    """Return what there is to know about a job: names, values, and the key of those that change."""
     retries = "the defaults: errors and timeouts are final, crashes are tried 3 times"
     if job.retries is not None:
         retries = str(job.retries)

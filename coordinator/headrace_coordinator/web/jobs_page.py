@@ -1,4 +1,4 @@
-"""The list of jobs: filtered, a page at a time."""
+"""The list of jobs: filtered, in pages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from headrace_coordinator.web.rendering import render
 from headrace_wire.messages.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobStatus
 from headrace_wire.messages.workers import WorkerStatus
 
-#: The services that come built in: they can be chosen also where no worker has them.
+#: The built-in services, which can be selected even if no worker offers them.
 BUILT_IN = frozenset({"primes", "images", "calls"})
 
 
 async def show_jobs(request: Request) -> Response:
-    """A page of jobs."""
+    """Show a page of jobs."""
     asked = read_asked(request.query_params)
     call = request.state.visitor.call
     listed: tuple[JobStatus, ...] = await call("jobs", asked.before, chosen=asked.chosen)
@@ -47,6 +47,6 @@ async def show_jobs(request: Request) -> Response:
 
 
 def _list_services(workers: tuple[WorkerStatus, ...], asked: AskedJobs) -> list[str]:
-    """The services that can be chosen."""
+    """Return the services that can be selected."""
     names = BUILT_IN.union({asked.chosen.service}, *(worker.engines for worker in workers))
     return sorted(name for name in names if name and "+" not in name)

@@ -29,7 +29,7 @@ JSON = "application/json"
 
 
 def list_routes() -> Iterator[Route]:
-    """A route for each path of the table."""
+    """Yield a route for each path of the table."""
     register_names()
     methods: dict[str, dict[str, Method]] = {}
     for method in list_methods():
@@ -55,7 +55,7 @@ async def _answer(methods: dict[str, Method], request: Request) -> Response:
 
 
 def read_query(request: Request, kind: type[Struct]) -> Any:
-    """The parameters of a query. Raises BoundsError for others than there are."""
+    """Return the parameters of a query. Raises BoundsError for unknown ones."""
     hints = read_hints(kind)
     values: dict[str, Any] = {}
     for name in request.query_params:
@@ -68,7 +68,7 @@ def read_query(request: Request, kind: type[Struct]) -> Any:
 
 
 async def read_object(request: Request, kind: type[Struct]) -> Any:
-    """The object in a body; one that is empty has nothing in it."""
+    """Return the object in a body; an empty body stands for an empty object."""
     body = await read_body(request)
     if not body.strip():
         return _convert({}, kind, strict=True)
@@ -84,7 +84,7 @@ async def read_object(request: Request, kind: type[Struct]) -> Any:
 
 
 def _make_whole(value: Any) -> Any:
-    """A value of JSON, with 1 for 1.0: JSON has one kind of number, and programs write either."""
+    """Return a value of JSON with 1 instead of 1.0: JSON has only one kind of number."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):

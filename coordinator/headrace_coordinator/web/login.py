@@ -1,4 +1,4 @@
-"""Login and logout: the text of a key becomes a session, which a cookie holds."""
+"""Login and logout: the text of a key is exchanged for a session, which a cookie contains."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from headrace_coordinator.web.gate import refuse_token
 from headrace_coordinator.web.rendering import render
 from headrace_wire.session import audit
 
-#: Parameters of a login link that are no part of the page.
+#: The parameter of a login link that is not a parameter of the page.
 _TOKEN = "token"  # noqa: S105 - a parameter's name
 
 
 async def show_login(request: Request) -> Response:
-    """The form for a token, or the way on for whoever needs none."""
+    """Show the form for a token, or redirect a visitor that needs none."""
     following = find_next(request.query_params.get("next", ""))
     if hasattr(request.state, "visitor"):
         return RedirectResponse(following, HTTPStatus.SEE_OTHER)
@@ -28,7 +28,7 @@ async def show_login(request: Request) -> Response:
 
 
 async def log_in(request: Request) -> Response:
-    """Take the form."""
+    """Accept the form."""
     if not is_own(request):
         raise HTTPException(HTTPStatus.FORBIDDEN, "this form is not of this coordinator's page")
     form = await read_form(request)
@@ -36,7 +36,7 @@ async def log_in(request: Request) -> Response:
 
 
 async def log_in_by_link(request: Request) -> Response:
-    """Take the token of a link, and go to the same page without it."""
+    """Accept the token of a link, and redirect to the same page without it."""
     rest = [one for one in request.query_params.multi_items() if one[0] != _TOKEN]
     path = request.url.path + (f"?{urlencode(rest)}" if rest else "")
     return await _begin(request, request.query_params[_TOKEN], find_next(path))
@@ -55,7 +55,7 @@ async def log_out(request: Request) -> Response:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, of those that are there more than once the first."""
+    """Return the fields of a form; of repeated fields, the first."""
     try:
         found = parse_qs((await read_body(request)).decode(), max_num_fields=100)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Counts what the application answers, and how long it takes."""
+"""Counts the answers of the application, and how long they take."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the JSON API offers: one line for each method of the API.
+"""The methods of the JSON API: one line for each method of the API.
 
-Parameters that are not part of the path are those of the query, or of the body's object where
-something is changed; of a parameter that is a message its fields are. What is named here and not
-served yet is left out.
+Parameters that are not part of the path are in the query, or in the object of the body if something
+is changed. If a parameter is a message, its fields are used instead. Methods that are named here
+and not served yet are left out.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from headrace_wire.api import APIS
 from headrace_wire.bounds import MAX_TASKS, is_record, read_hints, split_hint
 from headrace_wire.signature import Signature, read_signatures
 
-#: GET looks, the others change something.
+#: GET reads, the others change something.
 Verb = Literal["GET", "POST", "DELETE"]
 
-#: Method of HTTP, path, method of the API.
+#: HTTP method, path, method of the API.
 TABLE: tuple[tuple[Verb, str, str], ...] = (
     ("GET", "/info", "jobs.info"),
     ("GET", "/overview", "jobs.overview"),
@@ -48,7 +48,7 @@ TABLE: tuple[tuple[Verb, str, str], ...] = (
     ("GET", "/shared", "shared.names"),
 )
 
-#: What is taken for parameters that have no default on the wire.
+#: The defaults of parameters that have none on the wire.
 DEFAULTS: dict[str, Any] = {
     "limit": 100,
     "start": 0,
@@ -60,10 +60,10 @@ DEFAULTS: dict[str, Any] = {
 
 
 class Method(Struct, frozen=True):
-    """One method of the API, as HTTP has it.
+    """One method of the API, as it is called with HTTP.
 
-    ``given`` is a Struct of all that is not part of the ``path``; ``message`` the one parameter
-    that is a message, and its type, where there is one.
+    ``given`` is a Struct of all parameters that are not part of the ``path``. ``message`` is the
+    parameter that is a message, with its type, if there is one.
     """
 
     verb: Verb
@@ -76,7 +76,7 @@ class Method(Struct, frozen=True):
     message: tuple[str, type[Struct]] | None = None
 
     def build(self, in_path: dict[str, Any], given: Struct) -> dict[str, Any]:
-        """The arguments of a call."""
+        """Return the arguments of a call."""
         values = {name: getattr(given, name) for name in given.__struct_fields__} | in_path
         if self.message is None:
             return values
@@ -91,7 +91,7 @@ class Method(Struct, frozen=True):
 
 
 def list_methods() -> list[Method]:
-    """The methods of the table."""
+    """Return the methods of the table."""
     served = {
         f"{name}.{method}": (signature, getattr(api, method).__doc__ or "")
         for name, api in APIS.items()
@@ -140,5 +140,5 @@ def _find_default(one: Any) -> Any:
 
 
 def takes_list(hint: Any) -> bool:
-    """Whether a parameter may be given several times."""
+    """Return whether a parameter may be given several times."""
     return get_origin(split_hint(hint)[0]) is tuple

@@ -1,6 +1,7 @@
 """The description of the JSON API in OpenAPI 3.1, made from the types of the messages.
 
-So what it says of bounds is what is checked, and a new method is in it with its line of the table.
+So the documented bounds are those that are checked, and a new line of the table adds its method
+here.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from headrace_coordinator.web.topics import StreamQuery
 from headrace_wire.bounds import JobId, read_hints
 from headrace_wire.version import VERSION
 
-#: What any request may come to.
+#: The errors that any request may have.
 _PROBLEMS: tuple[HTTPStatus, ...] = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
@@ -47,7 +48,7 @@ The events of a topic have its name and the JSON of the path of that name as the
 
 @cache
 def describe_api() -> bytes:
-    """The description, as JSON."""
+    """Return the description, as JSON."""
     methods = list_methods()
     kinds = [Problem, JobId, Summary, *[one.answer for one in methods]]
     hints = [hint for one in methods for hint in read_hints(one.given).values()]
@@ -133,7 +134,7 @@ def _describe(
 
 
 def _find_hint(method: Method, name: str, hints: dict[str, Any]) -> Any:
-    """The type of a parameter that is a part of the path."""
+    """Return the type of a parameter that is a part of the path."""
     if name in hints or method.message is None:
         return hints[name]
     return read_hints(method.message[1])[name]
@@ -218,7 +219,7 @@ def _describe_stream(problem: Any) -> dict[str, Any]:
 
 
 def _make_schemas(kinds: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """JSON schemas of types, and those of the objects that they refer to by name."""
+    """Return JSON schemas of types, and those of the objects that they refer to by name."""
     schemas, components = msgspec.json.schema_components(
         kinds, ref_template="#/components/schemas/{name}"
     )
@@ -226,7 +227,7 @@ def _make_schemas(kinds: list[Any]) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _translate(schema: Any) -> Any:
-    """A schema whose patterns are as JavaScript writes them."""
+    """Return a schema whose patterns are in the syntax of JavaScript."""
     if isinstance(schema, list):
         return [_translate(one) for one in cast("list[object]", schema)]
     if not isinstance(schema, dict):
@@ -241,7 +242,7 @@ def _translate(schema: Any) -> Any:
 
 
 def translate_pattern(pattern: str) -> str:
-    """A pattern as JavaScript, too, understands it."""
+    """Return a pattern in a syntax that JavaScript understands, too."""
     known = pattern.replace(r"\A", "^").replace(r"\Z", "$")
     known = known.replace(r"\ud800-\udfff", "")  # no text of JSON has them
     return re.sub(r"\\U([0-9a-f]{8})", lambda found: chr(int(found[1], 16)), known)

@@ -1,4 +1,4 @@
-"""The overview: the cluster at a glance."""
+"""The overview page of the cluster."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from headrace_wire.messages.jobs import FAILED, FINAL_STATES, QUEUED, RUNNING, J
 from headrace_wire.messages.views import ClusterEvent, EventPage, EventRequest, Overview
 from headrace_wire.messages.workers import WorkerStatus
 
-#: What is shown of each; ``static/pages/overview.js`` shows as many.
+#: How many of each are shown, here and in ``static/pages/overview.js``.
 ACTIVE_SHOWN = 20
 ENDED_SHOWN = 10
 WORKERS_SHOWN = 12
 EVENTS_SHOWN = 20
 
-#: So many workers in a row that come or go are shown each.
+#: If more workers than this come or go in a row, they are not shown one by one.
 WORKERS_IN_ROW = 3
 
-#: Of so many events the ones to show are chosen.
+#: How many events are read, of which some are shown.
 EVENTS_READ = 200
 
 _ORDER = ("silent", "draining", "busy", "idle")
 
 
 async def show_overview(request: Request) -> Response:
-    """Figures, jobs that run and that ended, workers, events."""
+    """Show figures, running and finished jobs, workers, and events."""
     call = request.state.visitor.call
     over: Overview = await call("overview")
     workers: tuple[WorkerStatus, ...] = await call("workers")
@@ -55,7 +55,7 @@ async def show_overview(request: Request) -> Response:
 
 
 def describe_overview(over: Overview) -> dict[str, str]:
-    """The figures on top, as ``static/figures.js`` writes them."""
+    """Return the figures at the top, formatted as in ``static/figures.js``."""
     retrying = f", {count(over.retrying)} retrying" if over.retrying else ""
     return {
         "slots": f"{count(over.busy)} of {count(over.slots)}",
@@ -73,8 +73,8 @@ def describe_overview(over: Overview) -> dict[str, str]:
 
 
 def condense(events: Iterable[ClusterEvent]) -> list[ClusterEvent]:
-    """The events to show, the newest first: of the failed tasks of a job the newest alone, and of
-    many workers in a row that come or go, too.
+    """Return the events to show, the newest first. Of the failed tasks of a job, only the newest is
+    shown, and the same is true of many workers in a row that come or go.
     """
     seen: set[str] = set()
     found: list[ClusterEvent] = []

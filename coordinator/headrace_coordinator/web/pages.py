@@ -1,6 +1,6 @@
-"""The pages of people.
+"""The pages for people.
 
-They say without JavaScript what there is to read. ``static/`` then keeps them up to date.
+They are complete without JavaScript. The modules in ``static/`` then update them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from headrace_coordinator.web.worker_page import show_worker
 from headrace_wire.messages.views import EventPage, EventRequest
 from headrace_wire.messages.workers import WorkerStatus
 
-#: Events on their page when it is opened; the browser asks for more.
+#: How many events are on their page when it is opened; the browser requests more.
 EVENTS_SHOWN = 200
 
 
 async def show_workers(request: Request) -> Response:
-    """All workers."""
+    """Show all workers."""
     workers: tuple[WorkerStatus, ...] = await request.state.visitor.call("workers")
     slots = sum(worker.slots for worker in workers)
     return render(
@@ -36,7 +36,7 @@ async def show_workers(request: Request) -> Response:
 
 
 async def show_events(request: Request) -> Response:
-    """What happened to jobs and workers, the newest first."""
+    """Show events of jobs and workers, the newest first."""
     request_newest = EventRequest(last=EVENTS_SHOWN)
     page: EventPage = await request.state.visitor.call("events", request_newest)
     missed = f"{things(page.missed, 'event')} before these are no longer kept."

@@ -1,9 +1,10 @@
-"""Results of a job as a page has them: opened by a process of their own, and never here.
+"""Presents the results of a job on a page. They are decoded in a separate process, never here.
 
     ResultQueue.fetch ─► spans of values ─► socket ─► headrace_services.presenting
                                                       └─► a summary, or a file as it comes ─► HTTP
 
-The process has limits and no key, and is killed with whoever wanted it, or after its time.
+The process has limits and no key, and is killed when nobody waits for it any more, or after its
+time limit.
 """
 
 from __future__ import annotations
@@ -34,27 +35,28 @@ from headrace_wire.stream import drop
 
 log = logging.getLogger(__name__)
 
-#: Processes at a time for summaries, and as many for files; how many of them one key may have; and
-#: seconds that one more waits for its turn.
+#: The maximum number of processes at a time for summaries, and of those for files; how many of them
+#: one key may have; and how many seconds a further request waits for its turn.
 MOST_AT_ONCE = 4
 MOST_OF_KEY = 3
 TURN_SECONDS = 10.0
 
-#: Seconds for a summary, and for the first byte of a file.
+#: How many seconds a summary may take, and the first byte of a file.
 ANSWER_SECONDS = 60.0
 
-#: Seconds for a process that has said all to end in.
+#: How many seconds a process that has sent everything may take to end.
 END_SECONDS = 5.0
 
-#: How often, in seconds, it is looked whether it has ended.
+#: How often, in seconds, it is checked whether the process has ended.
 LOOK_SECONDS = 0.02
 
-#: Bytes of a file that are passed on at a time; of a summary, and of the line before a file.
+#: How many bytes of a file are passed on at a time; and the maximum sizes of a summary, and of the
+#: line before a file.
 PIECE_BYTES = 1 << 16
 MAX_SUMMARY_BYTES = 16 << 20
 MAX_LINE_BYTES = 4096
 
-#: What the process may know of this one's environment.
+#: The variables of this process's environment that the other process gets.
 KEPT = frozenset(
     {
         *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME"),
@@ -62,7 +64,7 @@ KEPT = frozenset(
     }
 )
 
-#: What URLs begin with that hold a JPEG themselves.
+#: The beginning of URLs that contain a JPEG themselves.
 JPEG_URL = "data:image/jpeg;base64,"
 
 Text = Annotated[str, Meta(max_length=500)]
@@ -74,7 +76,7 @@ Jpeg = Annotated[str, Meta(max_length=400_000, pattern=r"\A(/9j/[A-Za-z0-9+/]*={
 
 
 class ShownPicture(Struct, frozen=True):
-    """A picture of a job before and after, each as a URL that holds it; "" where there is none."""
+    """A picture of a job before and after, each as a URL that contains it; "" if there is none."""
 
     name: Text
     before: Jpeg
@@ -88,8 +90,8 @@ class ShownPicture(Struct, frozen=True):
 class Summary(Struct, frozen=True):
     """What a page shows of a job's results: facts, which are names with values, and pictures.
 
-    ``message`` says why there are none; ``download`` is what the file with all results is called,
-    "" where there is none; ``parameters`` are those of the job, by name.
+    ``message`` says why there are none. ``download`` is the name of the file with all results, ""
+    if there is none. ``parameters`` are those of the job, by name.
     """
 
     message: Text = ""
@@ -101,14 +103,16 @@ class Summary(Struct, frozen=True):
 
 
 class _Line(Struct, frozen=True):
-    """The first line: what is wrong, or what the file is called."""
+    """The first line: an error, or the name of the file."""
 
     error: Text = ""
     name: FileName = ""
 
 
 def choose_closed(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Those folders that can be closed to the process: nothing of Python's is beneath them."""
+    """Return those folders that can be closed to the process, because nothing of Python is in
+    them.
+    """
     needed = [os.path.realpath(one) for one in (sys.prefix, sys.base_prefix, *sys.path) if one]
     real = {os.path.realpath(folder) for folder in folders}
     return tuple(
@@ -119,33 +123,33 @@ def choose_closed(folders: Iterable[Path]) -> tuple[str, ...]:
 
 
 class Presenter:
-    """Runs those processes. ``closed`` are folders in which they have nothing to look for."""
+    """Runs these processes. ``closed`` are folders that they cannot access."""
 
     def __init__(self, closed: tuple[str, ...] = ()) -> None:
         self.closed = closed
-        # A file may take as long as its reader does: no summary waits for one.
+        # A file may take as long as its reader does, so no summary waits for one.
         self._summaries, self._files = Turns(), Turns()
         self._wanted = SharedWork[Summary]()
         self._burials: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
-        """Wait for processes that were killed, when no more are begun."""
+        """Wait for killed processes, after the last one was started."""
         if self._burials:
             await asyncio.wait(self._burials, timeout=END_SECONDS)
 
     async def summarize(
         self, key: str, stage: Hashable, order: Order, spans: AsyncIterator[ResultSpan]
     ) -> Summary:
-        """Sum up the results of a job, for the holder of a key. Raises HeadraceError, which says
-        why that cannot be.
+        """Return a summary of a job's results, for the holder of a key. Raises HeadraceError with
+        the reason if there is none.
 
-        Pages of one key that want it at the same time, at the same ``stage`` of the job, share one
-        process, which is killed when none of them waits any more.
+        Pages of one key that request it at the same time, at the same ``stage`` of the job, share
+        one process, which is killed when none of them waits any more.
         """
         return await self._wanted.take((key, stage), lambda: self.sum_up(key, order, spans))
 
     async def sum_up(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
-        """Sum up the results of a job by a process of their own. Raises HeadraceError."""
+        """Summarize the results of a job in a separate process. Raises HeadraceError."""
         async with self._summaries.take(key), self._run(order, spans) as process:
             text = await process.answer(process.output.read(MAX_SUMMARY_BYTES))
             while not process.output.at_eof() and len(text) < MAX_SUMMARY_BYTES:
@@ -198,7 +202,7 @@ class Presenter:
 
 
 class Turns:
-    """Lets so many in at a time, of which one key has a part at most."""
+    """Limits how many are admitted at a time, and how many of one key."""
 
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
@@ -206,7 +210,7 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, key: str) -> AsyncGenerator[None]:
-        """Take a place, and leave it in the end. Raises BusyError where none comes free."""
+        """Take a place, and leave it in the end. Raises BusyError if none becomes free."""
         try:
             async with asyncio.timeout(TURN_SECONDS):
                 while self._taken.total() == MOST_AT_ONCE or self._taken[key] == MOST_OF_KEY:
@@ -218,7 +222,7 @@ class Turns:
             yield
         finally:
             self._taken[key] -= 1
-            self._taken += Counter()  # keys come and go
+            self._taken += Counter()  # removes keys without a place
             self._news.set()
             self._news = asyncio.Event()
 
@@ -232,24 +236,24 @@ class OpenFile:
         self._stack = stack
 
     async def read(self) -> AsyncGenerator[bytes]:
-        """Yield it. Raises HeadraceError where it ends too soon."""
+        """Yield the content. Raises HeadraceError if it ends too soon."""
         while piece := await self._process.output.read(PIECE_BYTES):
             yield piece
         if await self._process.find_status():
             raise HeadraceError("the results of a job could not be read to their end")
 
     async def close(self) -> None:
-        """End what writes it."""
+        """End the process that writes the file."""
         await self._stack.aclose()
 
 
 class _Process:
-    """One process: what it says, and what it is told meanwhile."""
+    """One process, its output, and the values that it is sent meanwhile."""
 
     def __init__(self) -> None:
         environment = {name: value for name, value in os.environ.items() if name in KEPT}
-        # Sockets and no pipes: uvloop closes the descriptor of a pipe twice, and in between it may
-        # have become another thread's.
+        # These are sockets and not pipes: uvloop closes the descriptor of a pipe twice, and in
+        # between it may have become another thread's.
         with ExitStack() as ours, ExitStack() as theirs:
             ends = [socket.socketpair() for _ in range(2)]
             self._input, self._said = (ours.enter_context(one) for one, _ in ends)
@@ -270,7 +274,7 @@ class _Process:
         self._problem: HeadraceError | None = None
 
     async def begin(self, order: Order, spans: AsyncIterator[ResultSpan]) -> None:
-        """Say what is wanted, and go on with what it is about."""
+        """Send the order, and continue with the values."""
         loop = asyncio.get_running_loop()
         protocol = asyncio.StreamReaderProtocol(self.output)
         reading, _ = await loop.create_connection(lambda: protocol, sock=self._said)
@@ -280,7 +284,7 @@ class _Process:
         self._feeding = loop.create_task(self._feed(writer, order, spans))
 
     async def answer(self, reading: Coroutine[object, object, bytes]) -> bytes:
-        """Wait for something that it says. Raises HeadraceError where it does not."""
+        """Wait for something from the process. Raises HeadraceError if it does not arrive."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 said = await reading
@@ -294,17 +298,17 @@ class _Process:
         return said
 
     async def find_status(self) -> int:
-        """How it ended, which it is about to do."""
+        """Return the exit status of the process, which is about to end."""
         try:
             async with asyncio.timeout(END_SECONDS):
-                while (status := self._popen.poll()) is None:  # noqa: ASYNC110 - nobody tells of it
+                while (status := self._popen.poll()) is None:  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
             return 1
         return status
 
     def end(self) -> None:
-        """Kill it, and let nothing be left of it."""
+        """Kill the process, and free everything."""
         if self._feeding:
             self._feeding.cancel()
         with contextlib.suppress(ProcessLookupError):
@@ -315,8 +319,10 @@ class _Process:
             drop(end)
 
     async def bury(self) -> None:
-        """Wait for its end, which is near: no thread does, as there may be no room for one."""
-        while self._popen.poll() is None:  # noqa: ASYNC110 - nobody tells of it
+        """Wait for the end of the process, which is near. No thread does this, because there may be
+        no memory for one.
+        """
+        while self._popen.poll() is None:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _feed(
@@ -331,7 +337,7 @@ class _Process:
             writer.write(END)
             await writer.drain()
         except ConnectionError:
-            pass  # it has seen enough
+            pass  # it needs no more
         except HeadraceError as error:
             self._problem = error
         finally:
@@ -339,7 +345,7 @@ class _Process:
 
 
 def _raise_error(said: bytes) -> None:
-    """Raise what a first line says that is wrong."""
+    """Raise the error in a first line."""
     if not said:
         raise _explain_nothing()
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Errors as HTTP says them: a status, and a problem as RFC 9457 has it.
+"""Errors in HTTP: a status, and a problem according to RFC 9457.
 
 {"type": "about:blank", "title": "Not Found", "status": 404, "code": "unknown_job", "detail": …}
 """
@@ -28,7 +28,7 @@ from headrace_wire.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 
-#: The status of each kind of error, the first that fits.
+#: The status of each kind of error; the first match applies.
 _STATUS: tuple[tuple[type[HeadraceError], HTTPStatus], ...] = (
     (UnknownJobError, HTTPStatus.NOT_FOUND),
     (UnknownWorkerError, HTTPStatus.NOT_FOUND),
@@ -38,7 +38,7 @@ _STATUS: tuple[tuple[type[HeadraceError], HTTPStatus], ...] = (
     (NotAllowedError, HTTPStatus.FORBIDDEN),
     (BoundsError, HTTPStatus.BAD_REQUEST),
     (ProtocolError, HTTPStatus.BAD_REQUEST),
-    (UsageError, HTTPStatus.CONFLICT),  # of what it is about, as the request itself was read
+    (UsageError, HTTPStatus.CONFLICT),  # the request itself was readable
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (SpoolFullError, HTTPStatus.SERVICE_UNAVAILABLE),
     (UnreachableError, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -46,7 +46,7 @@ _STATUS: tuple[tuple[type[HeadraceError], HTTPStatus], ...] = (
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong. ``code`` is that of the error, ``topic`` that of a stream."""
+    """What went wrong. ``code`` is the code of the error, ``topic`` the topic of a stream."""
 
     type: str = "about:blank"
     title: str
@@ -57,13 +57,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_status(error: HeadraceError) -> HTTPStatus:
-    """The status that says what kind of error this is."""
+    """Return the status for an error."""
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def describe_error(error: HeadraceError, topic: str = "") -> Problem:
-    """An error as a problem."""
+    """Return the problem for an error."""
     status = find_status(error)
     return Problem(
         title=status.phrase, status=status, detail=error.message, code=error.code, topic=topic
@@ -71,12 +71,12 @@ def describe_error(error: HeadraceError, topic: str = "") -> Problem:
 
 
 def describe_status(status: HTTPStatus, detail: str = "") -> Problem:
-    """What HTTP itself has to say, as a problem."""
+    """Return the problem for an error of HTTP itself."""
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     return Problem(title=status.phrase, status=status, detail=detail or status.phrase, code=code)
 
 
 def answer_problem(problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    """A problem as an answer."""
+    """Return a problem as an answer."""
     body = msgspec.json.encode(problem)
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)

@@ -1,5 +1,5 @@
-"""Pages made from templates, which escape everything that they are not told is markup, and what
-turns a text around or is no character.
+"""Makes pages from templates, which escape everything that is not declared to be markup, as well as
+characters that change the direction of text and invalid characters.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from headrace_coordinator.web.static_files import find_url
 from headrace_coordinator.web.twins import to_twin
 from headrace_wire.version import VERSION
 
-#: What would end a script in the middle of JSON text, and what JSON writes in its place.
+#: What could end a script in the middle of JSON text, and how JSON escapes it.
 _UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "'": "\\u0027"})
 
 
 def render(
     request: Request, template: str, /, *, status_code: int = HTTPStatus.OK, **data: Any
 ) -> Response:
-    """A template as an answer. It has ``visitor``, ``csrf`` and ``path`` beside the data."""
+    """Return a template as an answer. It gets ``visitor``, ``csrf`` and ``path`` besides the
+    data.
+    """
     visitor = getattr(request.state, "visitor", None)
     text = make_environment().get_template(template).render(
         visitor=visitor,
@@ -40,7 +42,7 @@ def render(
 
 @cache
 def make_environment() -> Environment:
-    """What templates have in common."""
+    """Return the environment of all templates."""
     environment = Environment(
         loader=PackageLoader("headrace_coordinator.web"),
         autoescape=True,
@@ -57,13 +59,13 @@ def make_environment() -> Environment:
 
 
 def _clean(value: object) -> object:
-    """What a template writes for a value: markup is its own."""
+    """Return what a template writes for a value. Markup is not changed."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return clean(value)
     return value
 
 
 def write_json(value: object) -> Markup:
-    """A message, or what has messages in it, as JSON that may stand in a page."""
+    """Return a message, or a value that contains messages, as JSON that may be part of a page."""
     text = msgspec.json.encode(to_twin(value)).decode()
-    return Markup(text.translate(_UNSAFE))  # noqa: S704 - all that HTML knows is escaped
+    return Markup(text.translate(_UNSAFE))  # noqa: S704 - everything special in HTML is escaped

@@ -1,7 +1,7 @@
 """Results of jobs: a summary for the page, and a file to download.
 
-Observers may see in the summary what the results come to, but none of their pictures; the results
-themselves are for the clients whose job it is. A summary is no fetch: it keeps no results longer.
+Observers may see the summary, but none of its pictures; the results themselves are for the clients
+who own the job. A summary does not count as a fetch, so results are not kept longer because of it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from headrace_wire.roles import ONLOOKER
 
 log = logging.getLogger(__name__)
 
-#: Bytes of values that are fetched at a time; a single span may be larger.
+#: How many bytes of values are fetched at a time; a single span may be larger.
 FETCH_BYTES = 4 << 20
 
-#: By the end of its name, what kind of file it is.
+#: The media type of a file, by the suffix of its name.
 KINDS = {
     "txt": "text/plain; charset=utf-8",
     "jsonl": "application/x-ndjson",
@@ -40,7 +40,7 @@ KINDS = {
 OTHER_KIND = "application/octet-stream"
 
 
-#: What does not belong into the name of a file that is sent: a job's id may be any text.
+#: Characters that are replaced in the name of a file: a job's id may be any text.
 UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -49,20 +49,20 @@ class Nothing(msgspec.Struct):
 
 
 def list_routes(presenter: Presenter) -> list[Route]:
-    """The routes of results."""
+    """Return the routes of results."""
 
     async def show_summary(request: Request) -> Response:
         read_query(request, Nothing)
         visitor: Visitor = request.state.visitor
-        # Whoever may see the job may see what it came to, and which parameters are for people: that
-        # says less than the results, and than all that the job brings along.
+        # Everybody who may see the job may see its summary, and the parameters that are for people:
+        # that is less than the results, and less than all parameters of the job.
         await visitor.call("status", request.path_params["job"])
         onlooker = Visitor(visitor.gate, ONLOOKER, visitor.peer)
         status: JobStatus = await onlooker.call("status", request.path_params["job"])
         spans = _fetch(onlooker, status)
         if request.method == "HEAD":
             return Response(media_type=JSON)
-        if status.expired:  # nothing is known any more that could be shown
+        if status.expired:  # nothing is left that could be shown
             gone = Summary(message="The results have expired.", ready=False)
             return Response(msgspec.json.encode(gone), media_type=JSON)
         order = _make_order(presenter, status, summary=True)
@@ -75,7 +75,7 @@ def list_routes(presenter: Presenter) -> list[Route]:
     async def send_file(request: Request) -> Response:
         read_query(request, Nothing)
         visitor: Visitor = request.state.visitor
-        # What is said of the role and of the job is said before anything else.
+        # Errors about the role and the job come before anything else.
         found = await _fetch_some(visitor, request.path_params["job"], 0, 1)
         status = found.status
         _require_results(status)
@@ -94,7 +94,7 @@ def list_routes(presenter: Presenter) -> list[Route]:
 
 
 class Download(StreamingResponse):
-    """A file that is written while it is sent. If it ends too soon, the connection does, too."""
+    """A file that is written while it is sent. If it ends too soon, so does the connection."""
 
     def __init__(self, job: str, file: OpenFile) -> None:
         kind = KINDS.get(file.name.rpartition(".")[2], OTHER_KIND)
@@ -105,14 +105,14 @@ class Download(StreamingResponse):
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the file."""
         try:
             await super().__call__(scope, receive, send)
         finally:
             await self._file.close()
 
     async def stream_response(self, send: Send) -> None:
-        """Send it, without an end where it has none."""
+        """Send the file, without a proper end if it is incomplete."""
         try:
             await super().stream_response(send)
         except HeadraceError as error:
@@ -120,7 +120,7 @@ class Download(StreamingResponse):
 
 
 async def _fetch(visitor: Visitor, status: JobStatus) -> AsyncIterator[ResultSpan]:
-    """The values that are there, in order."""
+    """Yield the available values, in order."""
     cursor = 0
     while status.results_kept:
         found = await _fetch_some(visitor, status.id, cursor, FETCH_BYTES)
@@ -140,7 +140,7 @@ async def _fetch_some(visitor: Visitor, job: str, cursor: int, size: int) -> Fet
 
 
 def _require_results(status: JobStatus) -> None:
-    """Raise JobStateError where results are not kept."""
+    """Raise JobStateError if results are not kept."""
     if not status.results_kept:
         raise JobStateError(
             f"the results of job {status.id} were delivered and dropped: whoever submitted it has "

@@ -1,6 +1,6 @@
-"""Jobs and workers as the fields of their rows on the page.
+"""The fields of the rows for jobs and workers on the page.
 
-``static/rows.js`` makes the same in the browser, where rows are brought up to date.
+``static/rows.js`` makes the same fields in the browser, where rows are updated.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from headrace_coordinator.web.display import count, duration, percent, rate, siz
 from headrace_wire.messages.jobs import FINAL_STATES, JobStatus
 from headrace_wire.messages.workers import WorkerStatus
 
-#: Seconds without a word after which a worker is called silent.
+#: After how many seconds without a message a worker is called silent.
 SILENT_SECONDS = 15.0
 
 
 def job_name(job: JobStatus) -> str:
-    """What a job is called: its name, or the function that it calls, or its operation."""
+    """Return the title of a job: its name, or the function that it calls, or its operation."""
     return job.name or job.function or f"{job.service} {job.operation}"
 
 
 def describe_standing(job: JobStatus) -> str:
-    """Why nothing runs, what cut a job short, or that only its summary is left; "" if nothing."""
+    """Return why nothing runs, what ended a job early, or that only its summary is left; else
+    "".
+    """
     if job.state not in FINAL_STATES:
         return job.waiting_for
     gone = "expired: its results are gone" if job.expired else ""
@@ -30,7 +32,7 @@ def describe_standing(job: JobStatus) -> str:
 
 
 def job_fields(job: JobStatus) -> dict[str, Any]:
-    """What the row of a job says."""
+    """Return the fields of the row of a job."""
     wall, left = job.wall_seconds, job.left_seconds
     name = job_name(job)
     kind = job.function or f"{job.service} {job.operation}"
@@ -67,7 +69,7 @@ def job_fields(job: JobStatus) -> dict[str, Any]:
 
 
 def worker_state(worker: WorkerStatus) -> str:
-    """What a worker does, in a word."""
+    """Return what a worker does, in one word."""
     if worker.heard_seconds > SILENT_SECONDS:
         return "silent"
     if worker.draining:
@@ -76,7 +78,7 @@ def worker_state(worker: WorkerStatus) -> str:
 
 
 def worker_fields(worker: WorkerStatus) -> dict[str, Any]:
-    """What the row of a worker says."""
+    """Return the fields of the row of a worker."""
     state = worker_state(worker)
     silent = f"silent for {duration(worker.heard_seconds)}"
     return {

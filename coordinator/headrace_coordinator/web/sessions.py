@@ -1,9 +1,10 @@
-"""Sessions of the page: what a cookie holds in place of a key.
+"""Sessions of the page: what a cookie contains instead of a key.
 
     <mark of the key>.<role>.<when it was made>.<random>.<HMAC-SHA256(secret, all that)>
 
-So nothing has to be kept, sessions survive a restart, and whoever reads a cookie has no key. One
-ends when it is old, when its user logs out, and at once when its key is taken no more.
+So nothing has to be stored, sessions survive a restart, and somebody who reads a cookie does not
+get the key. A session ends when it is too old, when its user logs out, and at once when its key
+becomes invalid.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ import time
 
 from msgspec import Struct
 
-#: Seconds from a login to its end, and from when on a page that is looked at renews it.
+#: How many seconds a session lasts, and after how many seconds a visit to a page renews it.
 SESSION_SECONDS = 7 * 86400.0
 RENEWED_SECONDS = 86400.0
 
-#: Sessions that were ended are remembered until they would have ended anyway, the newest of them.
+#: Ended sessions are remembered until they would have ended anyway, at most so many of the newest.
 MAX_ENDED = 10_000
 
-#: No session has a longer text.
+#: The maximum length of a session's text.
 MAX_CHARACTERS = 200
 
 
 class Session(Struct, frozen=True):
-    """One login. ``mark`` tells its key from others; ``role`` may be less than that of the key."""
+    """One login. ``mark`` identifies its key; ``role`` may be less than that of the key."""
 
     text: str
     mark: str
@@ -39,20 +40,20 @@ class Session(Struct, frozen=True):
 
 
 class Sessions:
-    """Makes sessions, and knows its own again."""
+    """Makes and verifies sessions."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, b"headrace page", "sha256")
         self._ended: dict[str, None] = {}
 
     def make(self, mark: str, role: str) -> Session:
-        """A new session for the key with this mark."""
+        """Make a session for the key with this mark."""
         made_at = int(time.time())
         said = f"{mark}.{role}.{made_at}.{secrets.token_hex(16)}"
         return Session(f"{said}.{self._sign('session', said)}", mark, role, made_at)
 
     def find(self, text: str) -> Session | None:
-        """The session of a cookie; None for what is none, or has ended."""
+        """Return the session of a cookie; None if it is invalid or has ended."""
         said, _, signature = text.rpartition(".")
         if len(text) > MAX_CHARACTERS or not text.isascii():
             return None
@@ -65,13 +66,15 @@ class Sessions:
         return Session(text, mark, role, float(made_at))
 
     def end(self, session: Session) -> None:
-        """Take it no more."""
+        """End a session."""
         self._ended[session.text] = None
         while len(self._ended) > MAX_ENDED:
             del self._ended[next(iter(self._ended))]
 
     def make_csrf(self, session: Session) -> str:
-        """What a change has to bring beside the cookie, which other sites cannot know."""
+        """Return the token that a change requires besides the cookie, and that other sites cannot
+        know.
+        """
         return self._sign("csrf", session.text)
 
     def _sign(self, what: str, said: str) -> str:

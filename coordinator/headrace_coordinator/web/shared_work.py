@@ -1,4 +1,4 @@
-"""Work that is done once for all who want the same of it at the same time."""
+"""Work that is done once for all who want the same at the same time."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Given = TypeVar("Given")
 
 
 class _Wanted(Struct, Generic[Given]):
-    """Work that is under way, and how many wait for it."""
+    """Work in progress, and how many wait for it."""
 
     doing: asyncio.Task[Given]
     waiting: int = 0
 
 
 class SharedWork(Generic[Given]):
-    """What is under way, by what it is about."""
+    """The work in progress, by its subject."""
 
     def __init__(self) -> None:
         self._wanted: dict[Hashable, _Wanted[Given]] = {}
 
     async def take(self, about: Hashable, do: Callable[[], Coroutine[Any, Any, Given]]) -> Given:
-        """Do something, or wait for others' doing it. Raises what that does.
+        """Do something, or wait for somebody else who does it. Raises its errors.
 
         It is cancelled when nobody waits for it any more.
         """
@@ -38,6 +38,6 @@ class SharedWork(Generic[Given]):
             return await asyncio.shield(wanted.doing)
         finally:
             wanted.waiting -= 1
-            if not wanted.waiting:  # whoever wants it from now on has it done anew
+            if not wanted.waiting:  # later callers start it again
                 del self._wanted[about]
                 wanted.doing.cancel()

@@ -1,9 +1,9 @@
-"""The files that pages refer to, under a name that changes with what is in them.
+"""The files that pages refer to, under a URL that changes with their contents.
 
     /static/<hash of all of them>/headrace.js
 
-So a browser keeps them for ever, modules import each other by relative names, and nothing of an
-earlier version is ever mixed with this one.
+So a browser can cache them forever, modules import each other by relative names, and files of
+different versions are never mixed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-#: Types of the files that there are; others are not served.
+#: The types of the existing files; others are not served.
 MEDIA_TYPES = {
     "css": "text/css",
     "ico": "image/x-icon",
@@ -30,22 +30,22 @@ MEDIA_TYPES = {
     "woff2": "font/woff2",
 }
 
-#: How long a browser may keep a file: a year, which is for ever.
+#: How long a browser may cache a file: a year, which is practically forever.
 CACHE = "public, max-age=31536000, immutable"
 
-#: Characters of the hash: enough that no two versions have the same.
+#: The number of characters of the hash, so that no two versions have the same.
 HASH_CHARACTERS = 12
 
 
 @cache
 def read_files() -> dict[str, bytes]:
-    """The content of each file, by its name in the folder ``static``."""
+    """Return the content of each file, by its name in the folder ``static``."""
     return dict(sorted(_walk(files("headrace_coordinator.web").joinpath("static"), "")))
 
 
 @cache
 def find_version() -> str:
-    """The hash of all files."""
+    """Return the hash of all files."""
     digest = hashlib.sha256()
     for name, content in read_files().items():
         digest.update(f"{name} {len(content)}\n".encode() + content)
@@ -53,7 +53,7 @@ def find_version() -> str:
 
 
 def find_url(name: str) -> str:
-    """Where a file is served. Raises LookupError for one that there is not."""
+    """Return the path of a file's URL. Raises LookupError if there is no such file."""
     if name not in read_files():
         raise LookupError(f"there is no static file {name!r}")
     return f"/static/{find_version()}/{name}"

@@ -1,10 +1,10 @@
-"""What pages are told while they are open: server-sent events, at most one of a topic a second.
+"""What pages receive while they are open: server-sent events, at most one per topic and second.
 
     browsers ─► Stream ─► Feed of a topic ─► calls of the API, once for all who see the same
-                  Hub: all feeds have their turn at the same time, and then there is a rest
+                  Hub: all feeds have their turn at the same time, followed by a rest
 
-Where there is something to read from a place on, events and log lines, calls wait for more, one for
-all who are at the same place. Every stream ends with the session that began it.
+Events and log lines, which are read from a position on, are long-polled, once for all who are at
+the same position. Every stream ends with the session that began it.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from headrace_wire.messages.views import EventRequest
 
 log = logging.getLogger(__name__)
 
-#: Seconds from one turn to the next: at least, and at most.
+#: The minimum and maximum time from one turn to the next, in seconds.
 TURN_SECONDS = 1.0
 LONGEST_SECONDS = 4.0
 
-#: The rest after a turn, in times of what it took.
+#: The rest after a turn, as a multiple of its duration.
 RESTS_PER_TURN = 40.0
 
-#: Seconds that a call may wait for events or log lines.
+#: How many seconds a call may wait for events or log lines.
 WAIT_SECONDS = 20.0
 
-#: Streams in all, and of one key.
+#: The maximum number of streams, and of those of one key.
 MAX_STREAMS = 100
 MAX_STREAMS_OF_KEY = 60
 
@@ -51,10 +51,10 @@ MAX_STREAMS_OF_KEY = 60
 class Hub:
     """All streams and feeds of an application, in the event loop of HTTP.
 
-    All feeds have their turn at the same time, and what is found for a page is sent in one piece:
-    each step to the queue's event loop and back, and each time that this thread wakes, costs the
-    queue something. After a turn there is a rest that grows with the time that it took: the busier
-    the coordinator is, the less it is asked for.
+    All feeds have their turn at the same time, and what is found for a page is sent in one piece,
+    because each round trip to the queue's event loop, and each time that this thread wakes up,
+    slows the queue down. The rest after a turn grows with the time that the turn took: the busier
+    the coordinator is, the fewer queries there are.
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -67,7 +67,7 @@ class Hub:
         self._turned = asyncio.Event()
 
     def open(self, request: Request) -> Stream:
-        """A new stream for whoever made a request. Raises BusyError."""
+        """Return a new stream for the visitor who made a request. Raises BusyError."""
         visitor: Visitor = request.state.visitor
         mark = visitor.holder.mark
         of_key = sum(one.visitor.holder.mark == mark for one in self._streams)
@@ -82,7 +82,7 @@ class Hub:
         return stream
 
     def close(self, stream: Stream) -> None:
-        """Forget a stream, and the feeds that nobody listens to any more."""
+        """Remove a stream, and the feeds to which nobody listens any more."""
         self._streams.discard(stream)
         for key, feed in list(self._feeds.items()):
             feed.streams.discard(stream)
@@ -93,7 +93,9 @@ class Hub:
     def follow(
         self, stream: Stream, topic: str, about: Hashable, make: Callable[[Visitor], Feed]
     ) -> None:
-        """Have a stream told of a topic, of what ``about`` says, with others who see the same."""
+        """Let a stream follow a topic, together with others who see the same; ``about`` identifies
+        what it shows.
+        """
         key = (about, self._gate.find_view(stream.visitor.holder))
         feed = self._feeds.get(key)
         if feed is None or feed.is_over:
@@ -108,8 +110,8 @@ class Hub:
             stream.put(topic, feed.message)
 
     async def read(self, visitor: Visitor, topic: str, request: Hashable) -> tuple[Any, bytes]:
-        """A page of events or log lines, and how it is told: read once for all who wait for the
-        same. Raises HeadraceError.
+        """Return a page of events or log lines, and its encoded event. It is read once for all who
+        wait for the same. Raises HeadraceError.
         """
 
         async def read() -> tuple[Any, bytes]:
@@ -119,7 +121,7 @@ class Hub:
         return await self._pages.take((topic, request, self._gate.find_view(visitor.holder)), read)
 
     async def wait_for_turn(self) -> None:
-        """Wait until all have their turn."""
+        """Wait for the next turn."""
         await self._turned.wait()
 
     async def stop(self) -> None:
@@ -129,7 +131,7 @@ class Hub:
             await asyncio.wait([self._turns])
 
     async def _take_turns(self) -> None:
-        """Tell all streams what is new, for as long as there are any."""
+        """Send what is new to all streams, for as long as there are any."""
         turn_at = 0.0
         while self._streams:
             self._wanted.clear()
@@ -160,12 +162,12 @@ class Hub:
         for feed, one in zip(feeds, found, strict=True):
             try:
                 feed.take(one, now)
-            except Exception:  # there may be no memory for it: others are told nevertheless
+            except Exception:  # there may be no memory for it, but others still get theirs
                 log.exception("a topic of the page cannot be told")
                 feed.is_over = True
 
     def _end_sessions(self) -> None:
-        """End the streams of those who have logged out, or whose keys are taken no more."""
+        """End the streams of those who have logged out, or whose keys are no longer valid."""
         marks = self._gate.marks
         for stream in self._streams:
             if stream.visitor.holder.mark not in marks or not stream.is_live():
@@ -188,7 +190,7 @@ class _StreamAnswer(StreamingResponse):
     """A stream as an answer."""
 
     def __init__(self, hub: Hub, stream: Stream, query: Any) -> None:
-        headers = {"X-Accel-Buffering": "no"}  # or a proxy would wait for more
+        headers = {"X-Accel-Buffering": "no"}  # otherwise a proxy would buffer it
         super().__init__(
             _listen(hub, stream, query), media_type="text/event-stream", headers=headers
         )
@@ -196,7 +198,7 @@ class _StreamAnswer(StreamingResponse):
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the stream."""
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -221,7 +223,7 @@ async def _listen(hub: Hub, stream: Stream, query: Any) -> AsyncIterator[bytes]:
 
 
 async def _read_on(hub: Hub, stream: Stream, topic: str, query: Any) -> None:
-    """Tell what comes after a cursor, for as long as there may be more."""
+    """Send what comes after a cursor, for as long as there may be more."""
     cursor, last = query.cursor, query.last
     while True:
         request: Any

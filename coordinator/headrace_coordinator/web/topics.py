@@ -1,4 +1,4 @@
-"""The topics that a stream may be asked for, and what of the API each of them is."""
+"""The topics that a stream may request, and the calls of the API for each of them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ Topic = Literal[
     "events", "logs",
 ]  # fmt: skip
 
-#: Without what parameter a topic makes no sense.
+#: The parameter that a topic requires.
 WANTED: dict[str, str] = {
     "job": "job", "tasks": "job", "times": "job", "logs": "job", "worker": "worker"
 }  # fmt: skip
 
-#: Running tasks that a page is told of, runs of tasks, the slowest ones, and jobs that ended.
+#: How many running tasks, runs of tasks, slowest tasks, and finished jobs a page receives.
 MAX_TASKS_SHOWN = 100
 RUNS_SHOWN = min(20_000, MAX_TASK_RUNS)
 SLOWEST_SHOWN = 10
 ENDED_SHOWN = 10
 
-#: Seconds between two looks at how long the tasks of a job took, and at jobs that ended.
+#: Seconds between two queries of how long the tasks of a job took, and of finished jobs.
 TIMES_SECONDS = 4.0
 ENDED_SECONDS = 2.0
 
-#: The method whose parameters choose jobs.
+#: The method whose parameters select jobs.
 _JOBS: Method = next(one for one in list_methods() if one.name == "jobs.jobs")
 
 
@@ -57,12 +57,14 @@ def _make_query() -> type[Struct]:
     )
 
 
-#: What a stream is asked for.
+#: The query of a stream.
 StreamQuery = _make_query()
 
 
 def choose_feed(topic: str, query: Any) -> tuple[Hashable, Callable[[Visitor], Feed]]:
-    """What a feed of a topic is about, and what makes it. The latter raises BoundsError."""
+    """Return what a feed of a topic shows, and a function that makes it, which raises
+    BoundsError.
+    """
     job, worker = query.job, query.worker
     match topic:
         case "jobs":

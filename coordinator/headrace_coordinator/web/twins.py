@@ -1,7 +1,7 @@
-"""Messages as JSON: objects with the fields' names, where the wire has arrays in their order.
+"""Messages as JSON: objects with the names of the fields, where the wire has arrays in order.
 
-Each message has a twin, a Struct of the same name and fields with the same bounds, without the
-fields that hold bytes: the coordinator does not know what is in them.
+Each message has a twin, a Struct of the same name and fields with the same bounds. Fields that
+contain bytes are left out, because the coordinator does not know what is in them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from headrace_wire.bounds import is_record, read_hints, split_hint
 
 @cache
 def make_twin(kind: type[Struct]) -> type[Struct]:
-    """The twin of a message."""
+    """Return the twin of a message."""
     hints = read_hints(kind)
     return defstruct(
         kind.__name__,
@@ -37,7 +37,7 @@ def make_twin(kind: type[Struct]) -> type[Struct]:
 
 @cache
 def translate(hint: Any) -> Any:
-    """A type with twins in place of messages."""
+    """Return a type in which twins replace messages."""
     kind, meta, is_optional = split_hint(hint)
     if is_record(kind):
         kind = make_twin(kind)
@@ -50,7 +50,7 @@ def translate(hint: Any) -> Any:
 
 
 def to_twin(value: Any) -> Any:
-    """A message, or what has messages in it, as JSON is to have it."""
+    """Return the JSON form of a message, or of a value that contains messages."""
     if isinstance(value, Struct):
         make, plan = _plan(type(value))
         return make(
@@ -66,7 +66,7 @@ def to_twin(value: Any) -> Any:
 
 @cache
 def _plan(kind: type[Struct]) -> tuple[type[Struct], list[tuple[str, bool]]]:
-    """The twin of a message, and which of its fields may hold messages."""
+    """Return the twin of a message, and which of its fields may contain messages."""
     twin, hints = make_twin(kind), read_hints(kind)
     return twin, [(one, translate(hints[one]) is not hints[one]) for one in twin.__struct_fields__]
 

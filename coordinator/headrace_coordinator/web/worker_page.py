@@ -14,12 +14,12 @@ from headrace_coordinator.web.rows import worker_fields
 from headrace_wire.messages.views import WorkerView
 from headrace_wire.messages.workers import WorkerStatus
 
-#: Slots that are shown one by one.
+#: How many slots are shown individually.
 SLOTS_SHOWN = 256
 
 
 async def show_worker(request: Request) -> Response:
-    """What its slots run, how it did in the last hour, and what it is."""
+    """Show what a worker's slots run, its figures of the last hour, and what it is."""
     visitor = request.state.visitor
     view: WorkerView = await visitor.call("worker", request.path_params["worker"])
     status = view.status
@@ -38,7 +38,7 @@ async def show_worker(request: Request) -> Response:
 
 
 def list_slots(view: WorkerView) -> list[dict[str, str]]:
-    """The slots that run something, and as many more as there are."""
+    """Return the slots that run something, and the other ones."""
     listed = [
         {
             "key": f"Slot {task.slot}",
@@ -53,12 +53,12 @@ def list_slots(view: WorkerView) -> list[dict[str, str]]:
         for task in sorted(view.running, key=attrgetter("slot"))[:SLOTS_SHOWN]
     ]
     places = range(len(listed), min(view.status.slots, SLOTS_SHOWN))
-    # What is over by the next heartbeat is not told one by one.
+    # Tasks that end before the next heartbeat are not shown individually.
     return listed + [_describe_rest(place, is_busy=place < view.status.busy) for place in places]
 
 
 def _describe_rest(place: int, *, is_busy: bool) -> dict[str, str]:
-    """A slot of which no task is known."""
+    """Describe a slot of which no task is known."""
     state, words = ("busy", "busy with short tasks") if is_busy else ("idle", "idle")
     shown = {"key": str(place), "name": "Slot", "state": state, "idle": words}
     return {**shown, "task": "", "href": "", "about": "", "more": ""}
