@@ -1,11 +1,12 @@
 #!/bin/sh
 # Choose today's newest versions within the ranges of pyproject.toml, for every supported Python,
-# and write them down with their hashes: `make lock`. Three lists, which agree with each other, two
+# and write them down with their hashes: `make lock`. Three lists, which agree with each other, three
 # of tools, and one for Python 3.11 that is of the other end of the ranges:
 #   build.txt         what builds the package
 #   image.txt         what the image of the Dockerfile runs with
 #   development.txt   both of them, and what develops and tests with
 #   wheels.txt        the files that there are of those: which Pythons, systems and processors have wheels
+#   installer.txt     what install.sh installs the others with
 #   fuzz.txt          what `make fuzz` has beside it
 #   audit.txt         what `make audit` and `make sbom` run
 #   oldest.txt        the oldest versions that the package promises to run with, and what tests it
@@ -32,6 +33,8 @@ python3 wheels.py >wheels.txt
 # Newer ones have no wheel for Python 3.11.
 printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris; python_version >= "3.12"' >"$wanted/fuzz.in"
 compile "$wanted/fuzz.in" --output-file fuzz.txt
+echo uv >"$wanted/installer.in"
+compile "$wanted/installer.in" --output-file installer.txt
 printf '%s\n' pip-audit 'cyclonedx-python-lib[json-validation]' >"$wanted/audit.in"
 compile "$wanted/audit.in" --output-file audit.txt
 
