@@ -1,1 +1,1 @@
-"""What crosses the network: messages, the msgpack manager, the key and errors."""
+"""The network layer: messages, the msgpack manager, the key and errors."""

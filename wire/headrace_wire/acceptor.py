@@ -1,4 +1,6 @@
-"""A listening socket in an event loop, which survives a process that can open no more files."""
+"""A listening socket in an event loop, which keeps working when the process can open no more
+files.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +16,28 @@ from headrace_wire.errors import UsageError
 from headrace_wire.lookup import find_listening
 from headrace_wire.unix_sockets import UnixListener
 
-#: Seconds to wait before accepting again when the process is out of descriptors or memory.
+#: How many seconds to wait before accepting again if the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1
 
-#: The same when connections are being closed to make room.
+#: How many seconds to wait if connections are being closed to make room.
 SHED_SECONDS = 0.01
 
-#: The same when more came than may: those who wait are then accepted together.
+#: How many seconds to wait if too many connected; those that wait are then accepted together.
 REST_SECONDS = 0.02
 
-#: Seconds: as many as come in these by the pace are accepted at once after a pause.
+#: After a pause, as many connections are accepted at once as the rate allows in so many seconds.
 BURST_SECONDS = 0.1
 
-#: accept() fails with these when the process or machine is short of something.
+#: The errors of accept() if the process or the machine is short of something.
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Acceptor:
     """Accepts at most ``most`` connections in one turn of the event loop, and ``per_second`` over
-    time, so that those who are there are served meanwhile. The others wait in the system's queue.
+    time, so that existing connections are served meanwhile. The others wait in the system's queue.
 
-    ``take(socket, host)`` is called with each. ``shed(error)`` is called when the system gives no
-    more, and returns whether something is being closed.
+    ``take(socket, host)`` is called with each connection. ``shed(error)`` is called if the system
+    provides no more, and returns whether something is being closed.
     """
 
     def __init__(
@@ -87,20 +89,22 @@ class Acceptor:
             self._take(sock, str(place[0]) if place else "")
 
     def _is_over(self) -> bool:
-        """Whether more have come than may, in the time up to now."""
+        """Return whether more connections were accepted by now than the rate allows."""
         now = time.monotonic()
         self._free_at = max(self._free_at, now - BURST_SECONDS)
         return self._free_at > now
 
     def _rest(self, seconds: float) -> None:
-        """Accept nothing for a moment."""
+        """Stop accepting for a moment."""
         assert self._loop, "only who was started accepts"
         self._loop.remove_reader(self._listener)
         self._pause = self._loop.call_later(seconds, self.start)
 
 
 def listen(address: Address, backlog: int, what: str) -> socket.socket:
-    """A socket that listens at an address, where ``what`` is to be served. Raises UsageError."""
+    """Return a socket that listens at an address, at which ``what`` is served. Raises
+    UsageError.
+    """
     try:
         if address.is_unix:
             listener: socket.socket = UnixListener(address.host, backlog)
@@ -108,7 +112,7 @@ def listen(address: Address, backlog: int, what: str) -> socket.socket:
             family, place = find_listening(*address)
             listener = socket.create_server(place, family=family, backlog=backlog)
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
-        # asyncio and socket add the address to what the system says.
+        # asyncio and socket append the address to the system's message.
         why = str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             why = "something serves there already"
@@ -118,7 +122,7 @@ def listen(address: Address, backlog: int, what: str) -> socket.socket:
 
 
 def read_bound(listener: socket.socket) -> Address:
-    """Where a socket listens, with the port that the system chose for port 0."""
+    """Return where a socket listens, with the port that the system chose for port 0."""
     place = listener.getsockname()
     return Address(place, 0) if isinstance(place, str) else Address(*place[:2])
 

@@ -1,4 +1,4 @@
-"""HOST:PORT or unix:PATH, as users write it and as sockets take it."""
+"""Addresses such as HOST:PORT or unix:PATH, as users write them and as sockets require them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import NamedTuple
 from headrace_wire.errors import UsageError
 from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS
 
-#: Where a coordinator serves its queues when nothing else is said.
+#: The default port of a coordinator's queues.
 DEFAULT_PORT = 7333
 
-#: Where it serves metrics and health when nothing else is said.
+#: The default port of its metrics and health.
 DEFAULT_HTTP_PORT = 7380
 
-#: How the path of a Unix socket begins, as users write it.
+#: The prefix of the path of a Unix socket, as users write it.
 UNIX = "unix:"
 
-#: Bytes that the path of a Unix socket may have.
+#: The maximum length of the path of a Unix socket, in bytes.
 MAX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 
-#: What users write. Compose makes names with underscores in them.
+#: The addresses that users may write. Compose makes names that contain underscores.
 _ADDRESS = re.compile(
     r"(?:\[(?P<ipv6>.+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))?(?::(?P<port>[0-9]{1,5}))?"
 )
 
 
 class Address(NamedTuple):
-    """A TCP endpoint, or a Unix socket. ``host`` is a name, an IPv4 or an IPv6 address without
-    brackets; or the full path of a Unix socket, for which ``port`` is 0.
+    """A TCP endpoint, or a Unix socket. ``host`` is a name, an IPv4 address, or an IPv6 address
+    without brackets; for a Unix socket it is the full path, and ``port`` is 0.
 
     As text, it has the brackets that an IPv6 address needs, and ``unix:`` before a path.
     """
@@ -40,7 +40,7 @@ class Address(NamedTuple):
 
     @property
     def is_unix(self) -> bool:
-        """Whether it is a Unix socket's."""
+        """Whether it is the address of a Unix socket."""
         return is_path(self.host)
 
     def __str__(self) -> str:
@@ -50,15 +50,15 @@ class Address(NamedTuple):
 
 
 def is_path(host: str) -> bool:
-    """Whether the host of an address is the path of a Unix socket."""
+    """Return whether the host of an address is the path of a Unix socket."""
     return host.startswith("/")
 
 
 def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
-    """Read ``HOST``, ``HOST:PORT``, ``:PORT``, ``IPV6``, ``[IPV6]``, ``[IPV6]:PORT`` or
+    """Parse ``HOST``, ``HOST:PORT``, ``:PORT``, ``IPV6``, ``[IPV6]``, ``[IPV6]:PORT`` or
     ``unix:PATH``.
 
-    Raises UsageError for anything else, and for nothing: that is a name that was not filled in.
+    Raises UsageError for anything else, also for "": a variable may not have been set.
     """
     if text.startswith(UNIX):
         return Address(_read_path(text), 0)

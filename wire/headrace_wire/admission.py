@@ -1,14 +1,14 @@
-"""Who may come in, and who has to go when places run short.
+"""Which connections are admitted, and which are closed when there are too many.
 
     enter ─► pending: has proven nothing so far ─► prove ─► proven: in a room of its own
       └──────────────────── leave ◄──────────────────┘
 
-Rules, with no socket, task or clock inside. A newcomer is never turned away for those who came
-before and have proven nothing: when their places are taken, the oldest of them goes, so that silent
-peers hold nobody up. Nobody is held to a share of the places while there are enough, since a
-thousand honest workers may come through one address. When there are not, an address with more than
-its share gives way first. Whoever is proven gives way to others that are proven alone, and first a
-connection that nobody uses: its client opens another one when it has something to say.
+These rules contain no socket, task or clock. A new connection is never refused in favour of earlier
+ones that have proven nothing: if their places are taken, the oldest of them is closed, so that
+silent peers block nobody. While there are enough places, no address is limited to a share, because
+a thousand honest workers may connect from one address. When there are not, a connection from an
+address with more than its share is closed first. A proven connection is only closed in favour of
+another proven one; unused ones go first, because their clients simply connect again.
 """
 
 from __future__ import annotations
@@ -26,34 +26,36 @@ from headrace_wire.roles import ADMIN, CLIENT, WORKER, Role
 
 Who = TypeVar("Who", bound=Hashable)
 
-#: The roles that may have the places which are set aside for workers; by the coordinator's own key,
-#: too, they may have come.
+#: The roles that may have the places that are reserved for workers, which may also connect with the
+#: coordinator's own key.
 RESERVED = (WORKER, ADMIN)
 
-#: An address with more than this part of the places gives way first when they run short.
+#: An address with more than this fraction of the places loses one first when they run short.
 PENDING_SHARE = 1 / 4
 PROVEN_SHARE = 1 / 2
 
-#: The part of the pending places that newcomers may take in one turn of the event loop. Whoever
-#: answers at once is through its handshake in some five turns, and so before its turn to go comes.
+#: The fraction of the pending places that new connections may take in one turn of the event loop. A
+#: peer that answers at once completes its handshake in about five turns, and so before it is
+#: closed.
 ACCEPTED_SHARE = 1 / 8
 
-#: Seconds after its last call from which a connection may have to go for another one.
+#: After how many seconds without a call a connection may be closed for another one.
 IDLE_SECONDS = 0.5
 
-#: How an IPv4 address begins that a socket of both families shows.
+#: The prefix of an IPv4 address in a socket for both families.
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
 class ServerLimits(Struct, frozen=True):
-    """How many connections the server has, and how long their handshake may take."""
+    """How many connections the server accepts, and how long their handshake may take."""
 
     handshake_seconds: float = HANDSHAKE_SECONDS
-    #: Connections served at a time.
+    #: The maximum number of connections that are served at a time.
     max_connections: int = 4096
-    #: Connections that may be in their handshake at a time.
+    #: The maximum number of connections that are in their handshake at a time.
     max_pending: int = 512
-    #: How many of those served no mere client or observer may have.
+    #: How many of the served connections are reserved, so that clients and observers cannot use
+    #: them.
     worker_reserve: int = 1024
 
 
@@ -68,15 +70,15 @@ class _Proven(Struct, frozen=True):
 
 
 class Admission(Generic[Who]):
-    """Keeps the places. ``measure_idle`` tells for how many seconds a proven connection has had no
-    call under way; 0 while it has one.
+    """Manages the places. ``measure_idle`` returns for how many seconds a proven connection has had
+    no pending call; 0 while it has one.
     """
 
     def __init__(self, limits: ServerLimits, measure_idle: Callable[[Who], float]) -> None:
         self._limits = limits
         self._measure_idle = measure_idle
         self._numbers = itertools.count()
-        #: The oldest first, in all and of each block of addresses.
+        #: The oldest first, of all addresses and of each block of addresses.
         self._pending: dict[Who, _Pending] = {}
         self._blocks: dict[str, dict[Who, None]] = {}
         #: Blocks with more than their share.
@@ -87,7 +89,7 @@ class Admission(Generic[Who]):
 
     @property
     def accepts(self) -> int:
-        """How many may be accepted in one turn of the event loop."""
+        """How many connections may be accepted in one turn of the event loop."""
         return max(1, int(self._limits.max_pending * ACCEPTED_SHARE))
 
     @property
@@ -99,11 +101,11 @@ class Admission(Generic[Who]):
         return len(self._proven)
 
     def is_pending(self, who: Who) -> bool:
-        """Whether this one has a place, and has proven nothing so far."""
+        """Return whether this connection has a place, and has proven nothing so far."""
         return who in self._pending
 
     def enter(self, who: Who, host: str) -> Who | None:
-        """Give a newcomer a place. Returns who has to go for it, if anybody."""
+        """Give a new connection a place. Returns the one that has to be closed for it, if any."""
         block = find_block(host)
         gone = None
         if len(self._pending) >= self._limits.max_pending:
@@ -117,8 +119,8 @@ class Admission(Generic[Who]):
         return gone
 
     def shed(self) -> list[Who]:
-        """Free the places of the oldest that have proven nothing, for another reason than newcomers
-        who need them. Returns who they were.
+        """Free the places of the oldest that have proven nothing, for another reason than new
+        connections that need them. Returns these connections.
         """
         most = max(1, int(len(self._pending) * ACCEPTED_SHARE))
         gone = list(itertools.islice(self._pending, most))
@@ -127,9 +129,10 @@ class Admission(Generic[Who]):
         return gone
 
     def prove(self, who: Who, role: Role = CLIENT) -> Who | None:
-        """Move a newcomer to the proven ones. Returns who has to go for it, if anybody.
+        """Move a connection to the proven ones. Returns the one that has to be closed for it, if
+        any.
 
-        Raises BusyError when there is no place for this role.
+        Raises BusyError if there is no place for this role.
         """
         block = self._pending[who].block
         limits = self._limits
@@ -149,7 +152,7 @@ class Admission(Generic[Who]):
         return gone
 
     def leave(self, who: Who) -> None:
-        """Free a place, if this one has any."""
+        """Free the place of a connection, if it has one."""
         if pending := self._pending.pop(who, None):
             of_block = self._blocks[pending.block]
             del of_block[who]
@@ -163,8 +166,8 @@ class Admission(Generic[Who]):
                 del self._proven_of[proven.block]
 
     def _choose_pending(self, block: str) -> Who:
-        """The oldest: of the newcomer's block if that has its share, else of those with more than
-        theirs, else of all.
+        """Return the oldest connection: of the new connection's block if that has its share,
+        otherwise of the blocks with more than their share, otherwise of all.
         """
         if len(self._blocks.get(block, ())) >= self._most_of_block:
             return next(iter(self._blocks[block]))
@@ -173,8 +176,9 @@ class Admission(Generic[Who]):
         return next(iter(self._pending)) if oldest is None else oldest
 
     def _choose_proven(self, block: str) -> Who | None:
-        """The one that was used least recently, of crowded blocks first; else a crowded block's
-        oldest, for somebody from elsewhere; else nobody. Workers do not go.
+        """Return the connection that was used least recently, in crowded blocks first; otherwise
+        the oldest of a crowded block, for one from elsewhere; otherwise None. Workers are not
+        closed.
         """
         crowded = {one for one, held in self._proven_of.items() if self._is_crowd(held)}
         found: tuple[bool, float] = (False, IDLE_SECONDS)
@@ -195,8 +199,9 @@ class Admission(Generic[Who]):
 
 
 def find_block(host: str) -> str:
-    """The addresses that count as one: an IPv4 address, a network of 64 bits of IPv6, where one
-    machine has as many addresses as it likes, and for anything else the name itself.
+    """Return the block of an address, which counts as one: an IPv4 address, an IPv6 network of 64
+    bits, in which one machine can have any number of addresses, or for anything else the name
+    itself.
     """
     try:
         packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])

@@ -1,4 +1,4 @@
-"""Which failures of tasks are alike: one rule for every list of them."""
+"""Decides which failures of tasks are alike, with the same rule in every list of them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from headrace_wire.messages.failures import ERROR, TaskFailure
 from headrace_wire.messages.job_views import FailureGroup, FailureGroups
 from headrace_wire.words import count
 
-#: What may differ between failures of one kind: texts in quotes, and numbers.
+#: What may differ between failures of one kind: quoted text, and numbers.
 _DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|\d+(\.\d+)?", re.IGNORECASE)
 
-#: What failures that are alike have in common.
+#: What similar failures have in common.
 Kind = tuple[str, ...]
 
 
 def find_kind(failure: TaskFailure) -> Kind:
-    """The kind of a failure. It has the same reason and text as others of its kind, but for the
-    input of its task, and for numbers and what is in quotes.
+    """Return the kind of a failure. Failures of one kind have the same reason and text, except for
+    the input of the task, numbers, and quoted text.
     """
     text, named = explain_failure(failure), name_input(failure)
     pattern = _DETAIL.sub("…", text.replace(named, "…") if named else text)
@@ -26,12 +26,12 @@ def find_kind(failure: TaskFailure) -> Kind:
 
 
 def name_input(failure: TaskFailure) -> str:
-    """What the task was given, in one line, as ``explain_failure`` has it in its text."""
+    """Return the input of the task in one line, as ``explain_failure`` has it in its text."""
     return " ".join(failure.summary.split())
 
 
 def explain_failure(failure: TaskFailure) -> str:
-    """What happened, in one line without the task."""
+    """Return what happened, in one line without the task."""
     message = " ".join(describe_error(failure).split())
     if failure.reason == ERROR:
         return message
@@ -40,7 +40,7 @@ def explain_failure(failure: TaskFailure) -> str:
 
 
 def explain_rest(found: FailureGroups, failed: int) -> str:
-    """Of which of a job's failures there are groups, "" where that is all of them."""
+    """Return for which of a job's failures there are groups, "" if for all of them."""
     parts: list[str] = []
     if found.looked_at < failed:
         parts.append(f"among the first {found.looked_at:,} of {count(failed, 'failure')}")
@@ -50,7 +50,7 @@ def explain_rest(found: FailureGroups, failed: int) -> str:
 
 
 def tell_first(group: FailureGroup) -> TaskFailure:
-    """The failure of a group's first task, as far as it is told."""
+    """Return the failure of a group's first task, as far as it is known."""
     return TaskFailure(
         lease=0,
         job="",

@@ -1,14 +1,14 @@
-"""A token bucket: some events are allowed at once, and after that so many in a second."""
+"""A token bucket: some events are allowed at once, and then so many per second."""
 
 from __future__ import annotations
 
 
 class Allowance:
-    """Decides whether an event is allowed, and counts those that are not. Not thread safe.
+    """Decides whether an event is allowed, and counts those that are not. Not thread-safe.
 
-    ``at_once`` may come as fast as they like, and ``per_second`` more. When that is used up,
-    nothing more is let through until there is room for ``pause_for``: what is left out is then told
-    seldom, and not after every line.
+    ``at_once`` events are allowed immediately, and ``per_second`` more. When these are used up,
+    nothing more is allowed until there is room for ``pause_for`` events, so that omissions are
+    reported rarely, and not after every line.
     """
 
     def __init__(
@@ -17,7 +17,7 @@ class Allowance:
         self._at_once, self._per_second, self._pause_for = at_once, per_second, pause_for
         self._room, self._at = float(at_once), now_seconds
         self._is_used_up = False
-        #: How many were too much, since somebody has set this to 0.
+        #: How many events were not allowed since this was set to 0.
         self.left_out = 0
 
     def take(self, now_seconds: float) -> bool:

@@ -1,10 +1,10 @@
-"""What can be called over the network: these methods and no others.
+"""The methods that can be called over the network, and no others.
 
-The server's allow-list and the proxies are both made from the signatures below. Every method may
-be repeated with the same arguments without doing anything twice.
+The server's allow-list and the proxies are both made from the signatures below. Every method may be
+called again with the same arguments without doing anything twice.
 
-Who may call each: its roles stand above it, and ``admin`` may call them all. Where one is a matter
-of whose job or whose worker it is about, the served object says so.
+The roles that may call a method are listed above it, and ``admin`` may call all of them. If it also
+depends on the owner of the job or worker, the served object checks that.
 """
 
 # pyright: reportReturnType=false
@@ -63,25 +63,25 @@ from headrace_wire.messages.workers import (
 )
 from headrace_wire.roles import CLIENT, OBSERVER, TASK, WORKER, allow
 
-#: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
+#: How many seconds a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0
 
-#: Jobs in one answer.
+#: The maximum number of jobs in one answer.
 JOBS_PER_PAGE = 500
 
-#: Ids of jobs in the answer to a part of an id.
+#: The maximum number of ids in the answer to a part of an id.
 IDS_MATCHED = 10
 
-#: How many of a job's slowest tasks are remembered, with the time that they took.
+#: How many of a job's slowest tasks are kept, with the time that they took.
 TIMES_KEPT = 20
 
-#: Shared objects in one answer.
+#: The maximum number of shared objects in one answer.
 NAMES_PER_PAGE = 1000
 
 #: Tasks of a job.
 Indices = Annotated[tuple[Index, ...], Meta(max_length=MAX_NAMED_TASKS)]
 
-#: What a worker holds.
+#: The leases that a worker holds.
 HeldSpans = Annotated[tuple[HeldSpan, ...], Meta(max_length=MAX_ENTRIES)]
 
 
@@ -90,52 +90,55 @@ class JobQueueApi(Protocol):
 
     @allow(CLIENT, audited=True)
     def submit(self, spec: JobSpec) -> JobStatus:
-        """Take a job in. Acknowledged after its commit. SpoolFullError as for ``put``."""
+        """Accept a job. Acknowledged after its commit. Raises SpoolFullError as ``put`` does."""
 
     @allow(CLIENT)
     def put(self, job: JobId, start: Index, inputs: Payload) -> Index:
         """Add a batch of inputs to an unsealed job, beginning at task ``start``.
 
         Returns the index that comes next. Acknowledged after its commit. Waits a while for the
-        inputs before these, and for room in the spool, then raises SpoolFullError: to be repeated.
+        inputs before these, and for room in the spool, then raises SpoolFullError; the call can be
+        repeated.
         """
 
     @allow(CLIENT, WORKER)
     def read(self, job: JobId) -> Payload:
-        """The one input of a job that keeps data. Raises UnknownJobError."""
+        """Return the only input of a job that keeps data. Raises UnknownJobError."""
 
     @allow(CLIENT)
     def seal(self, job: JobId, tasks: Index) -> JobStatus:
-        """Say that an unsealed job is whole with this many tasks."""
+        """Declare an unsealed job complete with this many tasks."""
 
     @allow(CLIENT, OBSERVER)
     def status(self, job: JobId) -> JobStatus:
-        """A job as it stands, or as it was when it expired. Raises UnknownJobError."""
+        """Return the status of a job, now or when it expired. Raises UnknownJobError."""
 
     @allow(CLIENT, OBSERVER)
     def jobs(
         self, before: Count = 0, data: bool = False, chosen: JobFilter | None = None
     ) -> tuple[JobStatus, ...]:
-        """Up to JOBS_PER_PAGE jobs, the newest first, without their parameters.
+        """Return up to JOBS_PER_PAGE jobs, the newest first, without their parameters.
 
-        With ``before``, those whose ``number`` is lower. With ``data``, also those that keep data
-        for other jobs. With ``chosen``, only those.
+        With ``before``, only those with a lower ``number`` are returned. With ``data``, those that
+        keep data for other jobs are included. With ``chosen``, only matching jobs are returned.
         """
 
     @allow(CLIENT, OBSERVER)
     def count_jobs(self, chosen: JobFilter) -> Count:
-        """How many jobs ``jobs`` would list in all its pages, whatever the filter's limit."""
+        """Return how many jobs ``jobs`` would list in all its pages, ignoring the filter's
+        limit.
+        """
 
     @allow(CLIENT, OBSERVER)
     def match(self, start: JobId) -> tuple[JobId, ...]:
-        """The ids of the newest jobs that begin with this, IDS_MATCHED at most.
+        """Return the ids of the newest jobs that begin with ``start``, at most IDS_MATCHED.
 
-        Where it is the whole id of a job, that one alone.
+        If it is the complete id of a job, only that id is returned.
         """
 
     @allow(CLIENT, audited=True)
     def cancel(self, job: JobId) -> JobStatus:
-        """Stop a job, running tasks too; what is done stays done."""
+        """Stop a job, including its running tasks. Finished tasks keep their results."""
 
     @allow(CLIENT, audited=True)
     def retry(self, job: JobId) -> JobStatus:
@@ -143,94 +146,98 @@ class JobQueueApi(Protocol):
 
     @allow(CLIENT, audited=True)
     def replay(self, job: JobId, indices: Indices | None = None) -> JobStatus:
-        """Run these dead tasks of a job again with fresh attempts, or all where none are given.
+        """Run these dead tasks of a job again with all their attempts, or all of them if None is
+        given.
 
         An empty list names no task, and changes nothing.
         """
 
     @allow(CLIENT)
     def withdraw(self, job: JobId, indices: Indices, kill: bool) -> Indices:
-        """Take back tasks that have not started; with ``kill`` also those that run.
+        """Take back tasks that have not started; with ``kill`` also running ones.
 
         Returns those that are withdrawn, now or from before: they have failed for that reason.
-        Workers that hold such tasks are asked, and waited for a moment.
+        Workers that hold such tasks are asked to return them, and waited for a moment.
         """
 
     @allow(CLIENT, audited=True)
     def delete(self, job: JobId) -> None:
-        """Forget a job, its inputs and its results, cancelling it first if need be."""
+        """Delete a job, its inputs and its results. It is cancelled first if necessary."""
 
     @allow(CLIENT, OBSERVER)
     def progress(self, job: JobId, limit: Count) -> tuple[TaskProgress, ...]:
-        """How far running tasks of a job say they are, the first ``limit`` in index order."""
+        """Return the reported progress of a job's running tasks, the first ``limit`` in index
+        order.
+        """
 
     @allow(CLIENT, OBSERVER)
     def slowest(self, job: JobId, limit: Count) -> tuple[TaskTime, ...]:
-        """The tasks of a job that took longest, the slowest first, TIMES_KEPT at most.
+        """Return the tasks of a job that took longest, the slowest first, at most TIMES_KEPT.
 
         Only tasks that were done since the coordinator was started are known.
         """
 
     @allow(CLIENT, OBSERVER)
     def task_runs(self, job: JobId, start: Index, stop: Index, limit: Count) -> TaskRuns:
-        """How tasks [start, stop) of a job stand, in ``limit`` runs at most, or MAX_TASK_RUNS.
+        """Return the states of tasks [start, stop) of a job, in at most ``limit`` or MAX_TASK_RUNS
+        runs.
 
-        Where there are more, neighbours are merged, and the picture may be two seconds old.
+        If there are more, neighbouring runs are merged, and the states may be two seconds old.
         """
 
     @allow(CLIENT, OBSERVER)
     def task_times(self, job: JobId) -> TaskTimes:
-        """How long attempts at the tasks of a job took, as a histogram."""
+        """Return how long attempts at the tasks of a job took, as a histogram."""
 
     @allow(CLIENT, WORKER, OBSERVER)
     def workers(self) -> tuple[WorkerStatus, ...]:
-        """The workers that are connected."""
+        """Return the connected workers."""
 
     @allow(CLIENT, WORKER, OBSERVER, TASK)
     def info(self) -> CoordinatorInfo:
-        """The state of the coordinator."""
+        """Return the state of the coordinator."""
 
     @allow(CLIENT, OBSERVER)
     def worker(self, worker: Label) -> WorkerView:
-        """One worker, by its id or its name: what its slots run, and how it did of late.
+        """Return one worker, by its id or name: what its slots run, and its recent figures.
 
-        Raises UnknownWorkerError, and UsageError for a name that several workers have.
+        Raises UnknownWorkerError, and UsageError if several workers have the name.
         """
 
     @allow(CLIENT, audited=True)
     def drain(self, worker: Label) -> WorkerStatus:
-        """Have a worker, by its id or its name, go as at SIGTERM: it takes nothing new, finishes
-        what runs, and exits.
+        """Drain a worker, by its id or name, as SIGTERM does: it takes nothing new, finishes its
+        running tasks, and exits.
 
-        Raises UnknownWorkerError, and UsageError for a name that several workers have.
+        Raises UnknownWorkerError, and UsageError if several workers have the name.
         """
 
     @allow(CLIENT, OBSERVER)
     def running(self, job: JobId, limit: Count) -> tuple[RunningTask, ...]:
-        """The tasks of a job that run, those that run longest first, ``limit`` at most."""
+        """Return the running tasks of a job, those that run longest first, at most ``limit``."""
 
     @allow(CLIENT, OBSERVER)
     def overview(self) -> Overview:
-        """The whole cluster in a few numbers: workers, tasks, jobs, rates, and the backlog."""
+        """Return figures of the whole cluster: workers, tasks, jobs, rates, and the backlog."""
 
     @allow(CLIENT, OBSERVER)
     def timeline(self, since: Moment) -> Timeline:
-        """How things stood every ten seconds of the last hour, after a moment."""
+        """Return the figures at every ten seconds of the last hour, after a given time."""
 
     @allow(CLIENT, OBSERVER)
     def events(self, request: EventRequest) -> EventPage:
-        """Return what happened to jobs and workers, waiting up to ``wait_seconds`` for more."""
+        """Return events of jobs and workers, waiting up to ``wait_seconds`` for more."""
 
     @allow(WORKER)
     def register(self, worker: WorkerInfo, held: HeldSpans) -> Registration:
-        """Introduce a worker, with the leases that it holds from before.
+        """Register a worker, with the leases that it holds from before.
 
-        What of them is still waiting is its own again.
+        Those of their tasks that still wait are leased to it again.
         """
 
     @allow(WORKER)
     def lease(self, request: LeaseRequest) -> Grant:
-        """Hand out tasks, waiting for some up to ``wait_seconds``."""
+        """Lease tasks, waiting for some up to ``wait_seconds``."""
 
     @allow(WORKER)
     def heartbeat(self, beat: Heartbeat) -> Orders:
@@ -238,7 +245,7 @@ class JobQueueApi(Protocol):
 
     @allow(WORKER)
     def leave(self, worker: Identifier) -> None:
-        """Sign off: what is still leased waits again, and is not charged with an attempt."""
+        """Unregister a worker. Its leased tasks wait again, and are not charged with an attempt."""
 
 
 class ResultQueueApi(Protocol):
@@ -246,7 +253,7 @@ class ResultQueueApi(Protocol):
 
     @allow(WORKER)
     def report(self, report: Report) -> Receipt:
-        """Take outcomes in. Acknowledged after their commit."""
+        """Accept outcomes. Acknowledged after their commit."""
 
     @allow(CLIENT)
     def fetch(self, request: FetchRequest) -> Fetched:
@@ -258,13 +265,14 @@ class ResultQueueApi(Protocol):
 
     @allow(CLIENT, OBSERVER)
     def failures(self, job: JobId, start: Index, limit: Count) -> tuple[TaskFailure, ...]:
-        """Failed tasks of a job in index order from task ``start`` on, ``limit`` at most."""
+        """Return failed tasks of a job in index order from task ``start`` on, at most ``limit``."""
 
     @allow(CLIENT, OBSERVER)
     def failure_groups(self, job: JobId) -> FailureGroups:
-        """The failures of a job by what they have in common, the most frequent first.
+        """Return the failures of a job, grouped by what they have in common, the most frequent
+        first.
 
-        Of a job with very many the first 10,000 that came.
+        Only the first 10,000 failures of a job are grouped.
         """
 
     @allow(CLIENT, OBSERVER)
@@ -273,39 +281,39 @@ class ResultQueueApi(Protocol):
 
     @allow(CLIENT, audited=True)
     def acknowledge(self, job: JobId) -> None:
-        """Say that the results of a final job are safe elsewhere: they are dropped."""
+        """Confirm that the results of a final job are safe elsewhere. They are dropped."""
 
 
 class SharedApi(Protocol):
-    """Shared state: named objects that tasks and clients have in common."""
+    """Shared state: named objects that tasks and clients share."""
 
     @allow(CLIENT, TASK)
     def open(self, spec: SharedSpec) -> SharedStatus:
-        """Make a shared object, or find it. Raises SharedKindError when it is of another kind."""
+        """Make a shared object, or find it. Raises SharedKindError if it is of another kind."""
 
     @allow(CLIENT, TASK)
     def read(self, call: SharedCall) -> SharedAnswer:
-        """Look at an object. Raises UnknownSharedError."""
+        """Read an object. Raises UnknownSharedError."""
 
     @allow(CLIENT, TASK)
     def change(self, call: SharedCall) -> SharedAnswer:
-        """Change an object, all of it or not at all. Acknowledged after its commit.
+        """Change an object completely or not at all. Acknowledged after its commit.
 
         Raises UnknownSharedError and SharedFullError.
         """
 
     @allow(CLIENT, TASK)
     def beat(self, beat: SharedBeat) -> SharedOrders:
-        """Say that a session is there, and what it no longer needs."""
+        """Report that a session is alive, and what it no longer needs."""
 
     @allow(CLIENT, TASK)
     def leave(self, session: Identifier) -> None:
-        """Sign off: what the session still holds is released."""
+        """End a session. What it still holds is released."""
 
     @allow(CLIENT, OBSERVER, TASK)
     def names(self, after: Name = "") -> tuple[SharedStatus, ...]:
-        """Up to NAMES_PER_PAGE shared objects by name, those whose names come after this one."""
+        """Return up to NAMES_PER_PAGE shared objects by name, whose names come after this one."""
 
 
-#: What the server serves, by the name that a proxy asks for.
+#: The served objects, by the name that a proxy requests.
 APIS: dict[str, type] = {"jobs": JobQueueApi, "results": ResultQueueApi, "shared": SharedApi}

@@ -1,10 +1,10 @@
-"""Calls from an event loop: methods of a served object, to be awaited.
+"""Calls from an event loop: methods of a served object that can be awaited.
 
     caller = QueueManager(address, key).async_jobs()
     grant = await caller.call(JobQueueApi.lease, request)
 
-What ``Proxy``, ``RetryingProxy`` and ``Caller`` of the manager are for threads, this is for tasks
-of an event loop. No thread waits for it.
+This is the counterpart, for tasks of an event loop, of ``Proxy``, ``RetryingProxy`` and ``Caller``
+of the manager, which are for threads. No thread waits here.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ Arguments = ParamSpec("Arguments")
 Given = TypeVar("Given")
 
 
-#: Seconds after which connections are closed that were not used meanwhile, all but one.
+#: After how many seconds connections are closed that were not used meanwhile, except for one.
 SPARE_SECONDS = 10.0
 
 
 class AsyncCaller(Generic[Api]):
-    """Calls methods of an API; made by a QueueManager, used in one event loop.
+    """Calls methods of an API. It is made by a QueueManager, and used in one event loop.
 
-    Each call under way has a connection to itself, which is kept for a later one. An answer of
-    which not a byte comes for ``answer_seconds``, which may be set between calls, counts as lost.
-    A call goes on trying for ``patience_seconds`` when the coordinator is away; ``on_lost`` is
-    called with the error of each attempt that will be repeated. A call that is cancelled drops its
-    connection: otherwise the next one would read its answer.
+    Each pending call has its own connection, which is kept for a later call. If no byte of an
+    answer arrives for ``answer_seconds``, which may be changed between calls, the connection counts
+    as lost. While the coordinator is away, a call keeps trying for ``patience_seconds``;
+    ``on_lost`` is called with the error of each attempt that will be repeated. A cancelled call
+    closes its connection, because otherwise the next call would read its answer.
     """
 
     def __init__(
@@ -78,15 +78,14 @@ class AsyncCaller(Generic[Api]):
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost
         self._signatures = read_signatures(APIS[name])
-        #: The newest last: what is used least may have been closed meanwhile.
+        #: The newest is last: the one that was least recently used may have been closed meanwhile.
         self._idle: list[FrameStream] = []
         self._busy: set[FrameStream] = set()
         #: How many of the idle ones have not been used since the timer was set.
         self._spare = 0
         self._sparing: asyncio.TimerHandle | None = None
         self._is_closed = False
-        #: Seconds from the beginning of the last call that was answered to its answer, without the
-        #: connecting.
+        #: How many seconds the last answered call took, without connecting.
         self.answer_took = 0.0
 
     async def call(
@@ -95,13 +94,13 @@ class AsyncCaller(Generic[Api]):
         *arguments: Arguments.args,
         **named: Arguments.kwargs,
     ) -> Given:
-        """Return the answer to a method of the API, however many attempts it takes.
+        """Call a method of the API, with as many attempts as necessary, and return its answer.
 
-        Arguments go by their places alone. Raises UnreachableError when the patience is at its end,
-        or the limit of the caller is (see ``timeouts``); UnexpectedAnswerError, and what the answer
-        says. A refused key or another protocol is final at once, unless the coordinator has taken
-        the key before: see ``acquaintances``. Raises ClosedError if the caller is closed for good,
-        before or meanwhile.
+        Arguments are passed by position only. Raises UnreachableError when the patience, or the
+        limit of the caller (see ``timeouts``), is over; UnexpectedAnswerError; and the error in the
+        answer. A refused key or another protocol is final at once, unless the coordinator has
+        accepted the key before: see ``acquaintances``. Raises ClosedError if the caller is or
+        becomes closed for good.
         """
         assert not named, "the wire knows arguments by their places"
         name = method.__name__
@@ -124,8 +123,8 @@ class AsyncCaller(Generic[Api]):
             await asyncio.sleep(pause)
 
     def close(self, *, for_good: bool = False) -> None:
-        """Close all connections. Calls under way lose theirs; a later call opens another one,
-        unless this is ``for_good``.
+        """Close all connections. Pending calls lose theirs; a later call opens a new one, unless
+        this is ``for_good``.
         """
         self._is_closed = for_good
         if self._sparing:
@@ -147,10 +146,10 @@ class AsyncCaller(Generic[Api]):
             raise ClosedError
 
     async def _try(self, request: Parts, until: float | None) -> tuple[Body, bool]:
-        """One round trip. Returns the answer, and whether whoever gave it is newer.
+        """Make one round trip. Returns the answer, and whether the peer is newer.
 
-        Raises UnreachableError when the connection is lost on the way, or it is not over at the
-        monotonic moment ``until``; and what the greeting raises.
+        Raises UnreachableError if the connection is lost, or if it is not over at the monotonic
+        time ``until``; and the errors of the greeting.
         """
         stream: FrameStream | None = None
         try:
@@ -165,7 +164,7 @@ class AsyncCaller(Generic[Api]):
             if stream:
                 self._drop(stream)
             if isinstance(error, EOFError | OSError):
-                self._drop_idle()  # they have gone the same way, or will have
+                self._drop_idle()  # they are closed, too, or soon will be
                 connected_at = stream.connected_at if stream else None
                 raise explain_loss(self._address, error, connected_at) from None
             raise
@@ -213,7 +212,7 @@ class AsyncCaller(Generic[Api]):
         return stream
 
     async def _prove(self, until: float | None, encryption: Encryption) -> FrameStream:
-        """Open a connection of which both sides know that they hold the key."""
+        """Open a connection on which both sides have proven that they hold the key."""
         stream = await open_stream(self._address, until, encryption)
         self._busy.add(stream)
         try:
@@ -232,7 +231,9 @@ class AsyncCaller(Generic[Api]):
     async def _look_again(
         self, until: float | None, encryption: Encryption, found: HeadraceError
     ) -> HeadraceError:
-        """See whether it is for this side's certificate that a coordinator closed a connection."""
+        """Find out whether the coordinator closed a connection because of this side's
+        certificate.
+        """
         if isinstance(found, BusyError) and encryption.certificate is not None:
             try:
                 stream = await self._prove(until, encryption.hide_certificate())
@@ -240,7 +241,7 @@ class AsyncCaller(Generic[Api]):
                     async with asyncio.timeout(measure_handshake(until)):
                         await stream.follow(greet(self._name))
                 except (EOFError, OSError):
-                    pass  # nothing is learnt from that
+                    pass  # this does not tell anything
                 finally:
                     self._drop(stream)
             except HeadraceError as hidden:
@@ -262,7 +263,7 @@ class AsyncCaller(Generic[Api]):
         self._sparing = asyncio.get_running_loop().call_later(SPARE_SECONDS, self._drop_spare)
 
     def _drop_spare(self) -> None:
-        """Close what has not been used for a while: the coordinator has only so many places."""
+        """Close connections that have not been used for a while: the coordinator has few places."""
         self._sparing = None
         for stream in self._idle[: max(0, min(self._spare, len(self._idle)) - 1)]:
             self._idle.remove(stream)

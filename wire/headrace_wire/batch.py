@@ -1,8 +1,8 @@
 """A batch: the inputs or values of a span of tasks in one bytes object.
 
-Layout: a msgpack array with one ``bin`` for each task of the span, in index order. A batch is
-packed once, where its items are made, and unpacked once, where they are used; between the two it is
-passed on as it is, except where a span has to be divided.
+It is a msgpack array with one ``bin`` for each task of the span, in index order. A batch is packed
+once, where its items are made, and unpacked once, where they are used. In between it is passed on
+unchanged, except if a span has to be divided.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from headrace_wire.bounds import MAX_BATCH_TASKS
 from headrace_wire.errors import ProtocolError
 from headrace_wire.refusal import count_entries
 
-#: Items of this size in bytes, on average, cost less to refer to than to copy.
+#: Items of this average size in bytes take less time to refer to than to copy.
 LARGE_BYTES = 2048
 
 _encode = Encoder().encode
@@ -35,9 +35,9 @@ def unpack_batch(batch: bytes) -> list[bytes]:
 
 
 def count_batch(batch: bytes) -> int:
-    """Read how many items a batch claims to hold, from its header alone.
+    """Return how many items a batch claims to have, from its header alone.
 
-    Raises ValueError for what does not begin as a batch.
+    Raises ValueError if it does not begin like a batch.
     """
     count = count_entries(batch)
     if count < 0:
@@ -46,7 +46,8 @@ def count_batch(batch: bytes) -> int:
 
 
 def check_batch(batch: bytes) -> int:
-    """Count the items of a batch that came over the network, after a check of its whole structure.
+    """Check the whole structure of a batch that came over the network, and return how many items it
+    has.
 
     Raises ProtocolError for anything that is not a batch, or has more items than a batch may have.
     """
@@ -62,7 +63,7 @@ def check_batch(batch: bytes) -> int:
 
 
 def slice_batch(batch: bytes, start: int, stop: int) -> bytes:
-    """Cut out items [start, stop); the batch itself where that is all of it."""
+    """Return items [start, stop) as a batch; the batch itself if these are all."""
     if start == 0 and stop == count_batch(batch):
         return batch
     return pack_batch(unpack_batch(batch)[start:stop])

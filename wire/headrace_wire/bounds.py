@@ -1,11 +1,11 @@
-"""What each value that crosses the wire may be: the one place that says so.
+"""The bounds of each value that crosses the wire, which are defined only here.
 
     priority: Priority                      an int from -100 to 100
     name: Name                              up to 200 printable characters
     timeout_seconds: TimeLimit | None       a finite number of seconds, or None
 
-The aliases stand beside the fields of messages, the parameters of the API's methods, and the
-options of the command line and of Python programs. msgspec enforces them on what arrives: see
+The aliases annotate the fields of messages, the parameters of the API's methods, and the options of
+the command line and of Python programs. msgspec enforces them on what arrives: see
 ``headrace_wire.message``.
 """
 
@@ -25,80 +25,83 @@ from msgspec.structs import force_setattr
 
 from headrace_wire.errors import BoundsError
 
-#: The largest whole number: the store and other programs keep signed numbers of 64 bits.
+#: The largest integer: the store and other programs use signed 64-bit integers.
 MAX_INTEGER = (1 << 63) - 1
 
-#: Tasks in one job.
+#: The maximum number of tasks in one job.
 MAX_TASKS = 1 << 62
 
-#: The longest time that can be asked for: a hundred years.
+#: The longest time that can be requested: a hundred years.
 MAX_SECONDS = 36525 * 86400.0
 
-#: The shortest time limit of a task: its slot is not looked at more often.
+#: The shortest time limit of a task; slots are not checked more often.
 MIN_LIMIT_SECONDS = 0.001
 
 #: The last second of the year 9999: dates have four digits for the year.
 MAX_MOMENT = 253402300799.0
 
-#: Characters of a name, of an identifier, and of a text for people.
+#: The maximum length of a name, of an identifier, and of a text for people, in characters.
 MAX_NAME_CHARACTERS = 200
 MAX_IDENTIFIER_CHARACTERS = 64
 MAX_TEXT_CHARACTERS = 1 << 16
 
-#: Bytes of one job's parameters: they stay in memory; what is larger belongs into the inputs.
+#: The maximum size of one job's parameters in bytes. They stay in memory; larger data belongs in
+#: the inputs.
 MAX_PARAMETER_BYTES = 4 << 20
 
-#: Bytes of one payload; a frame holds no more.
+#: The maximum size of one payload in bytes; a frame cannot contain more.
 MAX_PAYLOAD_BYTES = 256 << 20
 
-#: Tasks whose inputs or values are in one batch.
+#: The maximum number of tasks whose inputs or values are in one batch.
 MAX_BATCH_TASKS = 1 << 17
 
-#: Tasks that one call can name.
+#: The maximum number of tasks that one call can name.
 MAX_NAMED_TASKS = 1 << 17
 
-#: Runs of tasks in one picture of a job.
+#: The maximum number of runs of tasks in one picture of a job.
 MAX_TASK_RUNS = 20_000
 
-#: Entries of one list that are no tasks: leases, jobs, requests.
+#: The maximum number of entries in one list that are not tasks: leases, jobs, requests.
 MAX_ENTRIES = 100_000
 
-#: Jobs, workers and shared objects that a coordinator keeps, and bytes of all jobs' parameters.
+#: The maximum number of jobs, workers and shared objects of a coordinator, and of bytes of all
+#: jobs' parameters.
 MAX_JOBS = 100_000
 MAX_WORKERS = 4096
 MAX_OBJECTS = 100_000
 MAX_ALL_PARAMETER_BYTES = 1 << 30
 
-#: The newest lines of a job's log that are kept at least, or as many as have so many bytes.
+#: How many of the newest lines of a job's log are kept at least, or how many bytes of them.
 LOG_LINES_KEPT = 10_000
 LOG_BYTES_KEPT = 4 << 20
 
-#: Services of one worker.
+#: The maximum number of services of one worker.
 MAX_SERVICES = 32
 
-#: Counters of its tasks' own that a job may have.
+#: The maximum number of counters that the tasks of a job may define.
 MAX_COUNTERS = 100
 
-#: The priorities of jobs.
+#: The range of the priorities of jobs.
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 
-#: Slots of one worker.
+#: The maximum number of slots of one worker.
 MAX_SLOTS = 4096
 
-#: Running tasks that a worker tells of: heartbeats are to stay small, and people look at a few.
+#: How many running tasks a worker reports: heartbeats should be small, and people look at a few.
 MAX_RUNNING_TOLD = 256
 
-#: Attempts of a task after the first one.
+#: The maximum number of attempts of a task after the first one.
 MAX_RETRIES = 1000
 
-#: What moves the cursor, turns the text around or is no character: terminals obey it, and log
-#: readers take it for the end of a line. Two joiners are left, as some scripts need them.
+#: Characters that move the cursor, change the direction of text, or are invalid: terminals obey
+#: them, and log readers treat them as the end of a line. Two joiners are excluded, because some
+#: scripts need them.
 UNPRINTABLE = (
     "\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f"
     "\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff\\U000e0000-\\U000e007f"
 )
 
-#: What a type is called in messages.
+#: The names of types in messages.
 KIND_WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -108,10 +111,10 @@ KIND_WORDS: dict[Any, str] = {
 }
 
 
-#: A number from 0 on: how many there are, or which of them.
+#: A number from 0 on: a quantity or an ordinal.
 Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 
-#: A task of a job, or the number of its tasks.
+#: The index of a task in a job, or the number of its tasks.
 Index = Annotated[int, Meta(ge=0, le=MAX_TASKS)]
 
 #: A number of either sign.
@@ -127,27 +130,27 @@ Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
 #: A duration after which something is ended.
 TimeLimit = Annotated[float, Meta(ge=MIN_LIMIT_SECONDS, le=MAX_SECONDS)]
 
-#: Silence after which a worker or a session counts as lost.
+#: After how many seconds of silence a worker or a session counts as lost.
 LeaseTime = Annotated[float, Meta(ge=0.1, le=MAX_SECONDS)]
 
-#: A size to be kept within.
+#: A limit for a size.
 SizeLimit = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 
-#: A slot's memory, in bytes: with less it could not even start.
+#: A limit for a slot's memory, in bytes: with less it could not even start.
 MemoryLimit = Annotated[int, Meta(ge=128 << 20, le=MAX_INTEGER)]
 
-#: A number of things to be kept within.
+#: A limit for a number of things.
 CountLimit = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 
-#: A time by the clock, in Unix seconds.
+#: A time in Unix seconds.
 Moment = Annotated[float, Meta(ge=0, le=MAX_MOMENT)]
 
-#: How much of something there is; it can be added up without end.
+#: A quantity that can be added up without limit.
 Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 
 
 def _limit_text(least: int, most: int, pattern: str, what: str) -> Meta:
-    """Bounds of a text of so many characters, which match a pattern."""
+    """Return the bounds of a text with so many characters that match a pattern."""
     number = f"{least} to {most}" if least else f"up to {most}"
     return Meta(min_length=least, max_length=most, pattern=pattern, description=f"{number} {what}")
 
@@ -160,25 +163,25 @@ _limit_identifier = partial(
 )
 _limit_name = partial(_limit_text, pattern=rf"\A[^{UNPRINTABLE}]*\Z", what="printable characters")
 
-#: The name of a thing that programs name: a service, an operation, a worker's or session's id.
+#: The name of something that programs name: a service, an operation, a worker's or session's id.
 Identifier = Annotated[str, _limit_identifier(1)]
 
-#: As an identifier, or nothing.
+#: An identifier, or "".
 OptionalIdentifier = Annotated[str, _limit_identifier(0)]
 
-#: A name that people gave, of a job or of shared state.
+#: A name that people chose, of a job or of shared state.
 Name = Annotated[str, _limit_name(0, MAX_NAME_CHARACTERS)]
 
-#: A name that people gave which becomes a label of metrics: of a worker or of a counter.
+#: A name that people chose and that becomes a label of metrics: of a worker or of a counter.
 Label = Annotated[str, _limit_name(1, MAX_IDENTIFIER_CHARACTERS)]
 
-#: A job's id is its client's.
+#: The id of a job, which its client chooses.
 JobId = Label
 
-#: The name of a worker where there may be none.
+#: The name of a worker, or "".
 OptionalLabel = Annotated[str, _limit_name(0, MAX_IDENTIFIER_CHARACTERS)]
 
-#: Text for people, whatever is in it; who prints it takes care.
+#: Text for people, with any characters; the code that prints it escapes them.
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARACTERS)]
 
 Parameters = Annotated[
@@ -192,10 +195,10 @@ Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
 
 
 def check_value(hint: Any, value: Any, what: str) -> Any:
-    """A value of a program's, as its annotation says it: numbers are taken of any kind.
+    """Check a value of a program against its annotation, and convert numbers of any type.
 
-    What has no bounds and is no plain value is left as it is. Raises TypeError, and BoundsError,
-    which is a ValueError too.
+    A value without bounds, and one that is not plain, is returned unchanged. Raises TypeError, and
+    BoundsError, which is also a ValueError.
     """
     kind, meta, is_optional = split_hint(hint)
     if kind not in KIND_WORDS or (is_optional and value is None):
@@ -209,7 +212,7 @@ def check_value(hint: Any, value: Any, what: str) -> Any:
 def check_fields(record: Struct, kind: type[Struct] | None = None) -> None:
     """Check a record's fields as ``check_value`` does; for its ``__post_init__``.
 
-    Their bounds are those of the same fields of ``kind``, or else the record's own.
+    The bounds are those of the same fields of ``kind``, or else the record's own.
     """
     hints = read_hints(kind or type(record))
     for name in record.__struct_fields__:
@@ -218,14 +221,14 @@ def check_fields(record: Struct, kind: type[Struct] | None = None) -> None:
 
 @cache
 def read_hints(kind: Any) -> dict[str, Any]:
-    """The annotations of a record's fields, with their bounds, in order."""
+    """Return the annotations of a record's fields, with their bounds, in order."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: hints[name] for name in kind.__struct_fields__}
 
 
 @cache
 def split_hint(hint: Any) -> tuple[Any, Meta | None, bool]:
-    """The type in an annotation, its bounds, and whether None is allowed instead."""
+    """Return the type in an annotation, its bounds, and whether None is also allowed."""
     is_optional = NoneType in get_args(hint)
     if is_optional:
         (hint,) = [one for one in get_args(hint) if one is not NoneType]
@@ -234,27 +237,27 @@ def split_hint(hint: Any) -> tuple[Any, Meta | None, bool]:
 
 
 def is_record(kind: Any) -> TypeGuard[type[Struct]]:
-    """Whether a type is a record with fields, as messages and their parts are."""
+    """Return whether a type is a record with fields, as messages and their parts are."""
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def is_within(meta: Meta, value: Any) -> bool:
-    """Tell whether a value of the right type is within its bounds."""
+    """Return whether a value of the right type is within its bounds."""
     if isinstance(value, int | float):
         low, high = find_range(meta)
-        return low <= value <= high  # what is not a number is neither
+        return low <= value <= high  # False for a NaN
     if not (meta.min_length or 0) <= len(value) <= (meta.max_length or sys.maxsize):
         return False
     return meta.pattern is None or re.search(meta.pattern, value) is not None
 
 
 def find_range(meta: Meta) -> tuple[float, float]:
-    """The smallest and the largest number of a range."""
+    """Return the smallest and the largest number of a range."""
     return -math.inf if meta.ge is None else meta.ge, math.inf if meta.le is None else meta.le
 
 
 def describe(meta: Meta, kind: Any) -> str:
-    """What a value may be, in words."""
+    """Describe in words what a value may be."""
     if meta.description:
         return meta.description
     if kind in (int, float):
@@ -265,14 +268,16 @@ def describe(meta: Meta, kind: Any) -> str:
 
 
 def fit_name(text: str, most: int = MAX_NAME_CHARACTERS) -> str:
-    """A text as ``Name`` allows it: what is unprintable is replaced, what is too much is cut."""
+    """Return a text as ``Name`` allows it: unprintable characters are replaced, and it is
+    shortened.
+    """
     return re.sub(f"[{UNPRINTABLE}]", "?", text[:most])
 
 
 def quote(value: object) -> str:
-    """A value for one line of a message: short, and without what terminals obey."""
+    """Return a value for one line of a message: short, and without control characters."""
     if isinstance(value, bytes | tuple | list | dict):
-        return f"{len(value)}"  # pyright: ignore[reportUnknownArgumentType] - whatever is in it
+        return f"{len(value)}"  # pyright: ignore[reportUnknownArgumentType] - any contents
     if isinstance(value, str) and len(value) > MAX_NAME_CHARACTERS:
         return f"{len(value)} characters"
     shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
@@ -290,7 +295,7 @@ def _is_number(value: object) -> bool:
 
 
 def _convert(kind: Any, value: Any, what: str) -> Any:
-    """A value of a type as exactly that type. Raises TypeError."""
+    """Convert a value to exactly this type. Raises TypeError."""
     number = _is_number(value)
     if kind is int and number:
         try:

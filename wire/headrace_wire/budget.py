@@ -1,11 +1,11 @@
-"""Bytes of frames that are on their way: a server has memory for so many and no more.
+"""Limits the bytes of frames that are being received or sent: a server has only so much memory.
 
     part of a frame arrives ─► claim ─┬ granted ─► its buffer grows ─► … ─► release
                                       └ not now ─► nothing is read from there ─► resume
 
-Who has no room waits in line, and nobody loses anything by it. No group, such as the connections of
-one address or of one role, has more than its share. Frames that are short need no room: heartbeats
-and leases go on whatever large frames do.
+A connection without room waits in line, and nothing is lost. No group, such as the connections of
+one address or of one role, has more than its share. Short frames need no room, so heartbeats and
+leases are not delayed by large frames.
 """
 
 from __future__ import annotations
@@ -18,80 +18,84 @@ from msgspec import Struct
 #: Frames up to this size are not counted.
 SHORT_BYTES = 1 << 16
 
-#: The part of all that one group may have.
+#: The fraction of the whole that one group may have.
 GROUP_SHARE = 3 / 4
 
-#: What all flows belong to, beside their groups.
+#: The group of all flows, in addition to their own groups.
 ALL = ""
 
 
 class Flow(Protocol):
-    """What carries a frame, of some groups."""
+    """Carries a frame, and belongs to some groups."""
 
     @property
     def groups(self) -> tuple[str, ...]: ...
 
     def resume(self) -> None:
-        """Room has been granted."""
+        """Continue, because room has been granted."""
         ...
 
 
 class _Wish(Struct, frozen=True):
-    """What a flow in line wants to have in all, and the group that has no room for it."""
+    """The total number of bytes that a waiting flow wants, and the group that has no room for
+    it.
+    """
 
     size: int
     full: str
 
 
 class Budget:
-    """Shares ``most`` bytes among flows.
+    """Divides ``most`` bytes among flows.
 
-    One frame may exceed it, when all that are on their way wait for each other.
+    One frame may exceed it if all pending ones wait for each other.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._held: dict[Flow, int] = {}
         self._sums: Counter[str] = Counter()
-        #: Flows of each group that hold something and do not wait.
+        #: How many flows of each group hold something and do not wait.
         self._moving: Counter[str] = Counter()
-        #: Those that wait, the first of which is served first, and how many for which group.
+        #: The waiting flows, of which the first is served first, and how many wait for which group.
         self._line: dict[Flow, _Wish] = {}
         self._waiting: Counter[str] = Counter()
-        #: The one that may exceed all, until it is released.
+        #: The flow that may exceed the limit, until it is released.
         self._favoured: Flow | None = None
 
     @property
     def total(self) -> int:
-        """Bytes that are held."""
+        """How many bytes are held."""
         return self._sums[ALL]
 
     @property
     def is_short(self) -> bool:
-        """Whether anybody waits for room."""
+        """Whether any flow waits for room."""
         return bool(self._line)
 
     @property
     def is_ample(self) -> bool:
-        """Whether a buffer may be taken before there is something to fill it with."""
+        """Whether a buffer may be allocated before there is something to fill it with."""
         return not self._line and self.total < self.most / 2
 
     def measure(self, flow: Flow) -> int:
-        """Bytes that a flow holds."""
+        """Return how many bytes a flow holds."""
         return self._held.get(flow, 0)
 
     def claim(self, flow: Flow, size: int) -> bool:
-        """Ask for so many bytes in all for a flow. If they are not granted, it is told later."""
+        """Request so many bytes in total for a flow. If they are not granted, it is resumed
+        later.
+        """
         if size <= max(SHORT_BYTES, self.measure(flow)):
             return True
         return self._claim(flow, size)
 
     def reserve(self, flow: Flow, size: int) -> bool:
-        """Ask for what a flow is going to need, likewise."""
+        """Request what a flow is going to need, in the same way."""
         return self._claim(flow, size)
 
     def hold(self, flow: Flow, size: int) -> None:
-        """Count what is there already, in place of what was reserved for it."""
+        """Count what already exists, instead of what was reserved for it."""
         if size <= SHORT_BYTES:
             self.release(flow)
             return
@@ -100,7 +104,7 @@ class Budget:
             self._advance()
 
     def release(self, flow: Flow) -> None:
-        """A flow needs nothing any more."""
+        """Free everything of a flow."""
         if flow is self._favoured:
             self._favoured = None
         self._leave(flow)
@@ -119,7 +123,7 @@ class Budget:
             return False
         full = self._list_full(flow, size)
         if not full and self._waiting[ALL]:
-            full = [ALL]  # nobody passes those who wait for it
+            full = [ALL]  # nobody overtakes those who wait for it
         if flow is self._favoured or not full:
             self._grant(flow, size)
             return True
@@ -129,7 +133,7 @@ class Budget:
         return flow not in self._line
 
     def _list_full(self, flow: Flow, size: int) -> list[str]:
-        """The groups that have no room for so much."""
+        """Return the groups that have no room for so much."""
         more = size - self.measure(flow)
         return [
             group for group in _list_groups(flow) if self._sums[group] + more > self._cap(group)
@@ -161,13 +165,15 @@ class Budget:
                 self._moving[group] += change
 
     def _may_favour(self, full: list[str]) -> bool:
-        """Whether all of a group that hold something wait: nobody of it would ever leave room."""
+        """Return whether all flows of a group wait that hold something, so that none would free
+        room.
+        """
         return self._favoured is None and not all(self._moving[group] for group in full)
 
     def _advance(self, asking: Flow | None = None) -> None:
-        """Serve those in line for whom there is room, and one more if all wait for each other.
+        """Serve waiting flows for which there is room, and one more if all wait for each other.
 
-        ``asking`` learns of it by what it is answered.
+        ``asking`` is not resumed, because it learns this from the result of its call.
         """
         for flow, wish in list(self._line.items()):
             if self._line.get(flow) is not wish:

@@ -1,4 +1,4 @@
-"""A client before a coordinator that has no room: it tries again for a while.
+"""A client of a coordinator that has no room for it: it tries again for a while.
 
 tries = Tries(until) ─► BusyError ─► tries.find_pause(error) ─► another try, or one clear line
 """
@@ -11,12 +11,12 @@ from headrace_wire.address import Address
 from headrace_wire.errors import BusyError
 from headrace_wire.timeouts import draw_pauses
 
-#: Seconds for which a client knocks at a coordinator that closes its connections.
+#: For how many seconds a client tries to connect to a coordinator that closes its connections.
 BUSY_SECONDS = 5.0
 
 
 class Tries:
-    """The tries at one connection, no longer than to the monotonic moment ``until``, if any."""
+    """The tries at one connection, no longer than to the monotonic time ``until``, if given."""
 
     def __init__(self, address: tuple[str, int], until: float | None = None) -> None:
         self._address = address
@@ -26,7 +26,9 @@ class Tries:
         self._count = 0
 
     def find_pause(self, error: BusyError) -> float:
-        """Seconds until the next try. Raises BusyError when there is none."""
+        """Return how many seconds to wait before the next try. Raises BusyError if there is
+        none.
+        """
         self._count += 1
         pause = next(self._pauses, None)
         if pause is not None:

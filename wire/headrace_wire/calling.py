@@ -1,8 +1,8 @@
-"""Calls and their answers as frames, as both sides and every way of waiting for them need it.
+"""Encodes calls and their answers as frames, for both sides and every way of waiting.
 
     (name, method, arguments, {}) ─►  ◄─ ("#RETURN", value) or ("#ERROR", error)
 
-They are BaseManager's; arguments and values are those of the method's signature.
+This is the format of BaseManager; arguments and values are those of the method's signature.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RETURNED, RAISED = "#RETURN", "#ERROR"
 
 
 class Call(Message):
-    """A call as it arrives: its arguments are decoded once it is known whose they are."""
+    """A call as it arrives. Its arguments are decoded when the caller is known."""
 
     name: Raw
     method: str
@@ -50,14 +50,14 @@ class _Answer(Message):
     value: Raw
 
 
-#: Nothing is called with named arguments.
+#: No method is called with named arguments.
 _NOTHING_NAMED: tuple[dict[str, object]] = ({},)
 
 
 def greet(link: MsgpackConnection, name: str, until: float | None = None) -> None:
-    """Agree on the protocol, and ask for a served object; closes the connection if that fails.
+    """Agree on the protocol, and request a served object. The connection is closed if that fails.
 
-    No later than the monotonic moment ``until``, if there is one.
+    This ends no later than the monotonic time ``until``, if given.
     """
     try:
         link.set_deadline(measure_handshake(until))
@@ -69,12 +69,14 @@ def greet(link: MsgpackConnection, name: str, until: float | None = None) -> Non
 
 
 def encode_call(name: str, method: str, arguments: object) -> Parts:
-    """A call as a frame. Raises UsageError for one that is too large for the network."""
+    """Encode a call as a frame. Raises UsageError if it is too large for the network."""
     return check_frame(encode((name, method), arguments, MAX_STRUCTURE_BYTES, _NOTHING_NAMED))
 
 
 def decode_call(frame: Packed) -> tuple[Call, memoryview | None]:
-    """The call in a frame, and the payloads behind it. Raises EOFError for what is no call."""
+    """Return the call in a frame, and the payloads after it. Raises EOFError if it is not a
+    call.
+    """
     try:
         structure, payloads = split(frame, MAX_STRUCTURE_BYTES)
         call = decode_msgpack(structure, type=Call)
@@ -88,28 +90,28 @@ def decode_call(frame: Packed) -> tuple[Call, memoryview | None]:
 def decode_arguments(
     signature: Signature, call: Call, payloads: memoryview | None, *, is_newer: bool = False
 ) -> tuple[Any, ...]:
-    """The arguments of a call of this method. Raises ProtocolError and BoundsError.
+    """Decode the arguments of a call of this method. Raises ProtocolError and BoundsError.
 
-    Those of whoever ``is_newer`` may be more than are known here.
+    A peer that ``is_newer`` may send more than is known here.
     """
     packed = memoryview(call.arguments)
     return astuple(decode(signature.arguments, packed, payloads, is_newer=is_newer))
 
 
 def encode_value(value: object) -> Parts:
-    """The frame that says what a method returned. Raises UsageError for one over the cap."""
+    """Encode what a method returned as a frame. Raises UsageError if it is too large."""
     return check_frame(encode((RETURNED,), value, MAX_FRAME_BYTES))
 
 
 def encode_error(error: HeadraceError) -> Parts:
-    """The frame that says what a method raised."""
+    """Encode what a method raised as a frame."""
     return [pack((RAISED, error))]
 
 
 def decode_answer(signature: Signature, frame: Packed, *, is_newer: bool = False) -> Any:
-    """What a method returned. Raises what it raised, and UnexpectedAnswerError for what is none:
-    that the other side speaks the protocol was agreed on in the greeting. A coordinator that
-    ``is_newer`` may say more than is known here.
+    """Return what a method returned. Raises what it raised, and UnexpectedAnswerError for an
+    invalid answer, because the greeting has shown that the peer speaks the protocol. A coordinator
+    that ``is_newer`` may send more than is known here.
     """
     try:
         structure, payloads = split(frame, MAX_FRAME_BYTES)
@@ -128,9 +130,9 @@ def decode_answer(signature: Signature, frame: Packed, *, is_newer: bool = False
 def explain_loss(
     address: Address, error: Exception, connected_at: float | None = None
 ) -> UnreachableError:
-    """What a connection that was lost on the way means to the caller."""
+    """Return the caller's error for a connection that was lost."""
     silent = "timed out" if isinstance(error, TimeoutError) else "the connection was closed"
-    # What OpenSSL says of a connection that ended is of no use to anybody.
+    # OpenSSL's message about a connection that ended would not help anybody.
     why = silent if hasattr(error, "library") else str(error) or silent
     lost = UnreachableError(f"the coordinator at {address} went away ({why})")
     lost.connected_at = connected_at

@@ -1,8 +1,8 @@
-"""Who somebody is by the certificate that they show, where a coordinator wants one.
+"""Identifies peers by the certificate that they present, if a coordinator requires one.
 
-The role stands in the subject's organizational unit (``OU=worker``), or in an alternative name that
-is a URI (``headrace:worker``); the subject's common name is what lists and logs say. A certificate
-never lets anybody do more than the key does, nor the other way round.
+The role is in the subject's organizational unit (``OU=worker``), or in an alternative name that is
+a URI (``headrace:worker``). The subject's common name appears in lists and logs. A certificate
+never permits more than the key does, and the key no more than the certificate.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 from headrace_wire.errors import KeyRefusedError
 from headrace_wire.roles import ADMIN, ROLES, TASK, WORKER, Holder, Role
 
-#: How the URI begins that names a role.
+#: The prefix of the URI that names a role.
 SCHEME = "headrace:"
 
-#: Tells holders of certificates from those of keys of the same name.
+#: Distinguishes holders of certificates from those of keys of the same name.
 MARK = "certificate"
 
-#: What is said of a certificate of another authority, before the reason and what to do.
+#: The message about a certificate of another authority, before the reason and the advice.
 NOT_ACCEPTED = "the coordinator does not accept the certificate that was shown"
 
 _ADVICE = "name one that its authority has signed with --tls-cert and --tls-key"
 
-#: Seconds for which it is remembered whose certificate was not accepted, and of how many hosts.
+#: For how many seconds it is remembered that a certificate was not accepted, and of how many hosts.
 _REMEMBERED_SECONDS = 10.0
 _MOST_REMEMBERED = 64
 
@@ -34,7 +34,7 @@ Certificate = Mapping[str, Any]
 
 
 def identify(holder: Holder, certificate: Certificate) -> Holder:
-    """Who shows this certificate, if any, and this holder's key. Raises KeyRefusedError."""
+    """Return who presents this certificate, if any, and holds this key. Raises KeyRefusedError."""
     if not certificate:
         raise KeyRefusedError(
             f"the coordinator wants a certificate beside the key, and none was shown: {_ADVICE}"
@@ -42,7 +42,7 @@ def identify(holder: Holder, certificate: Certificate) -> Holder:
     role = _find_role(certificate)
     name = next(_list_fields(certificate, "commonName"), holder.name)
     if holder.role == TASK and role in {ADMIN, WORKER}:
-        return holder  # a task of that worker's, which has less to say than both
+        return holder  # a task of that worker, which may do less than both
     if role == ADMIN:
         return holder
     if holder.role not in {ADMIN, role}:
@@ -54,10 +54,10 @@ def identify(holder: Holder, certificate: Certificate) -> Holder:
 
 
 class NotAccepted:
-    """Hosts whose certificates were not accepted of late.
+    """Hosts whose certificates were recently not accepted.
 
-    In TLS 1.3 a connection ends with that, before the other side could be told. It comes again,
-    without a certificate, and is told then what was wrong with the one that it had shown.
+    With TLS 1.3 a connection ends for that reason before the peer can be told. The peer connects
+    again, without a certificate, and is then told what was wrong with the previous one.
     """
 
     def __init__(self) -> None:
@@ -65,14 +65,16 @@ class NotAccepted:
         self._found: dict[str, tuple[float, str]] = {}
 
     def note(self, host: str, why: str) -> None:
-        """Note that a host's certificate was not accepted."""
+        """Record that a host's certificate was not accepted."""
         self._found.pop(host, None)
         if len(self._found) == _MOST_REMEMBERED:
             del self._found[next(iter(self._found))]
         self._found[host] = time.monotonic(), why
 
     def check(self, host: str) -> None:
-        """Raise KeyRefusedError for a host of which that is known. It is said once."""
+        """Raise KeyRefusedError for a host whose certificate was not accepted. This is said
+        once.
+        """
         at, why = self._found.pop(host, (0.0, ""))
         if why and time.monotonic() - at < _REMEMBERED_SECONDS:
             raise KeyRefusedError(f"{NOT_ACCEPTED} ({why}): {_ADVICE}")

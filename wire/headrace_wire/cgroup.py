@@ -1,4 +1,4 @@
-"""Where this process's control group lies, for v1, v2 and both at once (hybrid)."""
+"""Finds this process's control group, with version 1, version 2, or both (hybrid)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from headrace_wire.portable import PORTABLE
 
 
 def find_folders(controller: str, root: Path) -> list[tuple[int, Path]]:
-    """Find the folders that limit this process: ``(cgroup version, folder)``, innermost first.
+    """Return the folders that limit this process: ``(cgroup version, folder)``, innermost first.
 
-    A limit may stand at any level, so each folder from the process's own up to the mount is there.
-    ``root`` is the file system's root (tests lay their own). Empty where there are no cgroups.
+    There may be a limit at any level, so each folder from the process's own up to the mount is
+    returned. ``root`` is the root of the file system (tests use their own). Empty if there are no
+    cgroups.
     """
     mounts = root / "sys/fs/cgroup"
     found: list[tuple[int, Path]] = []
@@ -40,8 +41,8 @@ def find_folders(controller: str, root: Path) -> list[tuple[int, Path]]:
 
 def _climb(mount: Path, path: str) -> Iterator[Path]:
     parts = [part for part in path.split("/") if part and part != ".."]
-    # A container may name its group as the host sees it, while its mount shows only the end of
-    # that path: leave out leading parts until the folder is there.
+    # A container may name its group as the host sees it, while its mount only contains the end of
+    # that path, so leading parts are removed until the folder exists.
     while parts and not mount.joinpath(*parts).is_dir():
         parts = parts[1:]
     for depth in range(len(parts), -1, -1):

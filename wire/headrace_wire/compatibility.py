@@ -1,14 +1,14 @@
 """Which versions of headrace work together: those of one protocol, at most one minor version apart.
 
-So a cluster can be upgraded while it works, each part on its own. What both sides keep to:
+So the parts of a cluster can be upgraded one by one while it works. Both sides follow these rules:
 
-- The protocol's number stays the same from one minor version to the next, and what could be sent
-  stays what it was. A minor version may add fields at the end of a message, if they have defaults
-  and can be ignored; methods; error codes; and words where a field names one of several.
-- A field that an older side does not send has its default. What a newer side sends beyond the
-  fields that are known here is ignored: see ``headrace_wire.newer``.
+- The protocol's number does not change from one minor version to the next, and neither does
+  anything that could be sent. A minor version may add fields at the end of a message, if they have
+  defaults and can be ignored; methods; error codes; and values of fields that name one of several.
+- A field that an older side does not send has its default. Additional fields of a newer side are
+  ignored: see ``headrace_wire.newer``.
 - A method that the coordinator does not know is answered with UnknownMethodError.
-- What goes away does so two minor versions after it was last used.
+- What is removed is removed two minor versions after it was last used.
 
 With any other version no connection is made, and both sides say which part is to be upgraded.
 """
@@ -29,7 +29,7 @@ def check_peer(protocol: object, version: object, *, own: str = VERSION) -> int:
     """Compare a client's or worker's version with that of the coordinator, which is ``own``.
 
     Returns 1 for a newer minor version, -1 for an older one, 0 for the same. Raises ProtocolError,
-    which says what to upgrade, where the two do not work together.
+    which says what to upgrade, if they do not work together.
     """
     distance = _measure(own, version)
     if protocol == PROTOCOL and abs(distance) <= 1:
@@ -54,12 +54,14 @@ def check_coordinator(protocol: object, version: object, *, own: str = VERSION) 
 
 
 def explain_first_version(line: str) -> str:
-    """What a coordinator of version 0.1 says of this side, with what to do about it."""
+    """Return the message of a coordinator of version 0.1 about this side, with advice."""
     return f"{line}: upgrade {ORDER}" if line.endswith(ONE_VERSION) else line
 
 
 def explain_first_handshake(address: object) -> str:
-    """What to say of somebody who shakes hands as a coordinator of version 0.1 on Python 3.11."""
+    """Return the message about a peer whose handshake is that of a coordinator of version 0.1 on
+    Python 3.11.
+    """
     return (
         f"what answers at {address} shakes hands as headrace 0.1 does, and this side is headrace "
         f"{VERSION}: if it is a coordinator, upgrade {ORDER}"
@@ -67,7 +69,7 @@ def explain_first_handshake(address: object) -> str:
 
 
 def _advise(order: int, peer: str) -> str:
-    """What to do where the peer is newer (1), older (-1), or one cannot tell (0)."""
+    """Return what to do if the peer is newer (1), older (-1), or if this is not known (0)."""
     if order > 0:
         return f"{ONE_VERSION}: upgrade {ORDER}"
     if order < 0:
@@ -76,29 +78,31 @@ def _advise(order: int, peer: str) -> str:
 
 
 def _order(protocol: object) -> int:
-    """Return 1 for a later protocol, -1 for an earlier one, 0 for the same and for none."""
+    """Return 1 for a later protocol, -1 for an earlier one, 0 for the same and for an invalid
+    one.
+    """
     if not isinstance(protocol, int) or isinstance(protocol, bool):
         return 0
     return (protocol > PROTOCOL) - (protocol < PROTOCOL)
 
 
 def _measure(own: str, other: object) -> int:
-    """By how many minor versions another one is newer; 0 where that is not known."""
+    """Return by how many minor versions another one is newer; 0 if not known."""
     ours, theirs = _read(own), _read(other)
     if ours is None or theirs is None:
         return 0
-    if ours[0] != theirs[0]:  # as far apart as can be
+    if ours[0] != theirs[0]:  # this counts as very far apart
         return 1000 if theirs[0] > ours[0] else -1000
     return theirs[1] - ours[1]
 
 
 def _read(version: object) -> tuple[int, int] | None:
-    """The major and the minor number of a version."""
+    """Return the major and the minor number of a version."""
     found = re.match(r"(\d{1,4})\.(\d{1,4})(?!\d)", version) if isinstance(version, str) else None
     return (int(found[1]), int(found[2])) if found else None
 
 
 def _quote(value: object) -> str:
-    """What a peer says of itself, fit for one line."""
+    """Return what a peer says about itself in a form that fits in one line."""
     text = str(value)[:40]
     return text if text.isprintable() else repr(text)

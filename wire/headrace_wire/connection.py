@@ -1,8 +1,8 @@
-"""A blocking connection that carries frames, and the client's way to one.
+"""A blocking connection that carries frames, and how clients open one.
 
-Unlike ``multiprocessing.connection``'s it never unpickles what arrives, caps each frame before any
-memory is taken for it, and has time limits. It sends header and body in one write with Nagle's
-algorithm off: measured as 0.06 ms against 44 ms for messages of 16 to 40 kB.
+Unlike the connections of ``multiprocessing.connection``, it never unpickles what arrives, limits
+each frame before any memory is allocated for it, and has time limits. It sends header and body in
+one write with Nagle's algorithm disabled: a message of 16 to 40 kB took 0.06 ms instead of 44 ms.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from headrace_wire.parts import Parts, measure, send_first, send_some
 
 Given = TypeVar("Given")
 
-#: Seconds for connecting and for the whole handshake, on either side.
+#: How many seconds connecting and the whole handshake may take, on either side.
 HANDSHAKE_SECONDS = 5.0
 
-#: A host that vanished is noticed after about two minutes, not the system's two hours: by probes
-#: after this many idle seconds, this many seconds apart, so many of them. Data that is not
-#: confirmed within the user timeout in milliseconds ends a connection too; without that, a link
-#: that was cut holds a sender for a quarter of an hour (RFC 5482). macOS calls the first one
+#: Detect a host that vanished after about two minutes, instead of the system's two hours: with
+#: probes after so many idle seconds, so many seconds apart, and so many of them. Data that is not
+#: confirmed within the user timeout in milliseconds also ends a connection; without it, a broken
+#: link blocks a sender for a quarter of an hour (RFC 5482). macOS calls the first option
 #: TCP_KEEPALIVE, and not every system has all of them.
 TCP_OPTIONS = {
     "TCP_NODELAY": 1,
@@ -59,12 +59,12 @@ TCP_OPTIONS = {
 #: The families of sockets that lead to other machines.
 INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
-#: Connections of one client to one object that are kept for the next calls.
+#: How many connections of one client to one object are kept for the next calls.
 IDLE_CONNECTIONS = 16
 
 
 def tune(sock: Any) -> None:
-    """Have small frames leave at once, and a host that vanished noticed."""
+    """Make small frames leave at once, and detect a host that vanished."""
     if sock.family not in INTERNET:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -75,7 +75,7 @@ def tune(sock: Any) -> None:
 
 
 def check_frame(frame: Parts) -> Parts:
-    """A frame that the network takes. Raises UsageError for one over the cap."""
+    """Return a frame if it is not too large for the network. Raises UsageError."""
     length = measure(frame)
     if length > MAX_FRAME_BYTES:
         raise UsageError(
@@ -86,10 +86,10 @@ def check_frame(frame: Parts) -> Parts:
 
 
 class OwnedSocket(socket.socket):
-    """Closes itself, without a ResourceWarning, when it is let go.
+    """Closes itself, without a ResourceWarning, when it is garbage collected.
 
-    A client's connection lives as long as its thread and its proxy do; where an exception's
-    traceback held them last, the garbage collector takes connection and socket in any order.
+    A client's connection lives as long as its thread and its proxy. If an exception's traceback
+    holds them last, the garbage collector finalizes connection and socket in any order.
     """
 
     def __del__(self) -> None:
@@ -97,16 +97,16 @@ class OwnedSocket(socket.socket):
 
 
 class MsgpackConnection:
-    """Takes ``sock`` over: the object that was passed is of no further use.
+    """Takes over ``sock``: the object that was passed must not be used any more.
 
-    Used by one thread at a time.
+    It must be used by one thread at a time.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket: socket.socket = OwnedSocket(fileno=sock.detach())
-        #: The other side's certificate in DER, where the connection is encrypted.
+        #: The peer's certificate in DER, if the connection is encrypted.
         self.certificate: bytes | None = None
-        #: Whether the other side is of a newer minor version, as its greeting says.
+        #: Whether the peer is of a newer minor version, according to its greeting.
         self.is_newer = False
         self._send_some = send_some
         self._deadline: float | None = None
@@ -123,23 +123,23 @@ class MsgpackConnection:
         self._socket.close()
 
     def set_deadline(self, seconds: float | None) -> None:
-        """Give up on reads and writes after this long with TimeoutError; None: never."""
+        """Raise TimeoutError in reads and writes after this long; None for never."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def set_stall_limit(self, seconds: float | None, until: float | None = None) -> None:
-        """Give up with TimeoutError when not a byte moves for this long, or at the monotonic moment
-        ``until``; None: never. So a large frame may take its time on a slow link.
+        """Raise TimeoutError if no byte is transferred for this long, or at the monotonic time
+        ``until``; None for never. So a large frame may take long on a slow link.
         """
         self._stall_seconds, self._deadline = seconds, until
 
     def trust(self) -> None:
-        """Lift the handshake's limits: the other side has shown that it holds the key."""
+        """Lift the limits of the handshake, because the peer has shown that it holds the key."""
         self._frames.max_frame_bytes = MAX_FRAME_BYTES
         self.set_deadline(None)
 
     def follow(self, steps: Handshake[Given]) -> Given:
-        """Send and receive what a half of a handshake asks for. Returns and raises what it does,
-        and EOFError and OSError.
+        """Send and receive what one half of a handshake requests. Returns and raises what it does,
+        and raises EOFError and OSError.
         """
         frame: Body | None = None
         while True:
@@ -154,13 +154,15 @@ class MsgpackConnection:
                 frame = None
 
     def interrupt(self) -> None:
-        """Wake whoever reads or writes here, with an end of file. Callable from any thread."""
-        with contextlib.suppress(OSError):  # the other side may have been faster
-            # TLS has a way of its own to end, which is for the thread that uses the connection.
+        """Wake a thread that reads or writes here, with an end of file. Callable from any
+        thread.
+        """
+        with contextlib.suppress(OSError):  # the peer may have been faster
+            # TLS has its own way to end, which only the thread that uses the connection may call.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def hears(self, seconds: float) -> bool:
-        """Whether the other side says something, or goes, within so many seconds; nothing is
+        """Return whether the peer sends something, or closes, within so many seconds. Nothing is
         received.
         """
         if seconds <= 0:
@@ -174,9 +176,9 @@ class MsgpackConnection:
     def encrypt(self, encryption: Encryption, host: str) -> None:
         """Begin to speak TLS, as its client. Raises OSError, EOFError and UsageError.
 
-        ``host`` is the name for which the other side's certificate has to be, if it matters.
+        ``host`` is the name for which the peer's certificate has to be valid, if that matters.
         """
-        # It takes a while to import, and most connections on one machine do without.
+        # Importing this takes a while, and most connections on one machine do not need it.
         from headrace_wire.tls import begin_tls  # noqa: PLC0415
 
         self._socket.settimeout(self._measure_left())
@@ -195,24 +197,24 @@ class MsgpackConnection:
         return frame
 
     def send_parts(self, body: Sequence[Any]) -> None:
-        """Send a frame, whose body comes in parts."""
+        """Send a frame, whose body is in parts."""
         rest = [*write_frame(body)]
         while rest:
             rest = self._do(self._send_some, self._socket, rest)
 
     def _do(self, step: Callable[..., Given], *arguments: Any) -> Given:
-        """Read or write once. Raises TimeoutError where that takes longer than it may."""
+        """Read or write once. Raises TimeoutError if that takes too long."""
         for seconds in divide(self._measure_left()):
             self._socket.settimeout(seconds)
             try:
                 return step(*arguments)
             except TimeoutError as error:
-                if error.errno is not None:  # the system's: the other side has vanished
+                if error.errno is not None:  # an error of the system: the peer has vanished
                     raise
         raise TimeoutError("timed out")
 
     def _measure_left(self) -> float | None:
-        """Seconds that the next read or write may take; None: as long as it takes."""
+        """Return how many seconds the next read or write may take; None for no limit."""
         limit = self._stall_seconds
         if self._deadline is not None:
             left = self._deadline - time.monotonic()
@@ -223,12 +225,12 @@ class MsgpackConnection:
 
 
 def check_listening(address: tuple[str, int]) -> None:
-    """See whether anything accepts connections at an address. Raises UnreachableError."""
+    """Find out whether anything accepts connections at an address. Raises UnreachableError."""
     _connect(address).close()
 
 
 def measure_handshake(until: float | None) -> float:
-    """Seconds for one step of connecting: as long as a handshake may take, or what is left."""
+    """Return how many seconds one step of connecting may take, within ``until``."""
     left = HANDSHAKE_SECONDS if until is None else until - time.monotonic()
     return min(max(left, SHORTEST_SECONDS), HANDSHAKE_SECONDS)
 
@@ -266,8 +268,8 @@ def dial(
 ) -> MsgpackConnection:
     """Connect, and prove that both sides hold the key.
 
-    No later than the monotonic moment ``until``, if there is one. Raises UnreachableError, and
-    KeyRefusedError and ProtocolError where this process has not been taken before.
+    This ends no later than the monotonic time ``until``, if given. Raises UnreachableError, and
+    KeyRefusedError and ProtocolError if this process has not been accepted before.
     """
     try:
         link = _prove(address, key, until, encryption)
@@ -301,7 +303,7 @@ def _look_again(
     encryption: Encryption,
     found: HeadraceError,
 ) -> HeadraceError:
-    """See whether it is for this side's certificate that a coordinator closed the connection."""
+    """Find out whether the coordinator closed the connection because of this side's certificate."""
     if isinstance(found, BusyError) and encryption.certificate is not None:
         try:
             link = _prove(address, key, until, encryption.hide_certificate())
@@ -315,12 +317,12 @@ def _look_again(
 def _open(
     address: tuple[str, int], until: float | None, encryption: Encryption, *, again: bool = False
 ) -> MsgpackConnection:
-    """Connect, and encrypt where the other side does. ``again``: it is known that it does not."""
+    """Connect, and encrypt if the peer does. ``again`` means that it is known not to encrypt."""
     sock = _connect(address, until)
     try:
         at_hand = is_near(sock)
         link = MsgpackConnection(sock)
-    except OSError as error:  # the other side has gone by now
+    except OSError as error:  # the peer has gone by now
         sock.close()
         raise encryption.explain(address, error) from None
     seconds = None if again else encryption.measure_listening(address, is_near=at_hand)

@@ -1,6 +1,6 @@
-"""What both logs say about refused calls; the number of lines for each key is limited.
+"""Writes refused calls to both logs, with a limited number of lines for each key.
 
-Whoever holds a key could fill the log otherwise, and push out of the audit log what others did.
+Otherwise the holder of a key could fill the log, and displace entries of others in the audit log.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from headrace_wire.allowance import Allowance
 from headrace_wire.roles import TASK, Holder
 from headrace_wire.words import count
 
-#: Lines about one key that are written however fast they come, and how many more in a second.
+#: How many lines about one key are written at once, and how many more per second.
 LINES_AT_ONCE = 200
 LINES_PER_SECOND = 0.2
 
 
 class Denials:
-    """Writes the lines. All connections of a server share one, in its event loop."""
+    """Writes the lines. All connections of a server share one object, in its event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        #: By the names of keys. All tasks have one together, as their jobs are without end.
+        #: By the names of keys. All tasks share one, because there is no limit to the number of
+        #: jobs.
         self._allowances: dict[str, Allowance] = {}
 
     def note(self, holder: Holder, line: str, logs: Sequence[logging.Logger]) -> None:
-        """Write a line about a key to these logs, if it is not one of too many."""
+        """Write a line about a key to these logs, unless there are too many."""
         now, name = self._clock(), TASK if holder.role == TASK else holder.name
         allowance = self._allowances.get(name)
         if allowance is None:

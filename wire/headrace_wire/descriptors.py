@@ -1,4 +1,4 @@
-"""File descriptors of a serving process, and how many connections they are enough for."""
+"""The file descriptors of a serving process, and for how many connections they suffice."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from headrace_wire.rlimits import LIMITS
 
 log = logging.getLogger(__name__)
 
-#: Descriptors that connections never take: for the store, its readers and copies of it, the log,
-#: the event loop, and what libraries open.
+#: Descriptors that connections never use: for the store, its readers and copies of it, the log, the
+#: event loop, and what libraries open.
 OWN_DESCRIPTORS = 48
 
-#: More than this is not asked of the system: nothing here needs it.
+#: Not more than this is requested from the system, because nothing here needs it.
 MOST_DESCRIPTORS = 1 << 16
 
-#: Where nobody knows how many a process may have.
+#: The assumed limit of a process if it is not known.
 USUAL_DESCRIPTORS = 8192
 
-#: Connections that are enough for as many workers as there may be: a busy one has three, and the
+#: How many connections suffice for the maximum number of workers: a busy worker has three, and the
 #: others are for clients.
 MOST_CONNECTIONS = 4 * MAX_WORKERS
 MOST_PENDING = 1024
 
-#: The part of the descriptors that is for connections in their handshake, and the part of the
+#: The fraction of the descriptors for connections in their handshake, and the fraction of the
 #: others that only workers may use.
 PENDING_PART = 1 / 4
 WORKER_PART = 1 / 4
 
-#: Fewer connections than these make no coordinator.
+#: A coordinator cannot work with fewer connections than these.
 LEAST_PENDING, LEAST_CONNECTIONS = 4, 8
 
 
@@ -47,7 +47,7 @@ def raise_limit() -> None:
 
 
 def read_limit() -> int:
-    """How many files this process may open."""
+    """Return how many files this process may open."""
     if LIMITS is None:
         return USUAL_DESCRIPTORS
     soft, _ = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
@@ -55,8 +55,8 @@ def read_limit() -> int:
 
 
 def share_descriptors(descriptors: int, others: int = 0) -> ServerLimits:
-    """How many connections a server may have with so many descriptors, of which ``others`` are for
-    something else, such as HTTP.
+    """Return how many connections a server may have with so many descriptors, of which ``others``
+    are for something else, such as HTTP.
     """
     free = max(0, descriptors - OWN_DESCRIPTORS - others)
     pending = min(MOST_PENDING, max(LEAST_PENDING, int(free * PENDING_PART)))

@@ -1,9 +1,9 @@
-"""Messages without their payloads: the same fields, with a length in place of each.
+"""Messages without their payloads: they have the same fields, but a length instead of each payload.
 
     JobSpec(…, parameters=b"…")  ◄─►  a structure with parameters=4000000, and 4,000,000 bytes
 
-What a frame has behind its structure is decoded so; see ``headrace_wire.payloads``. Every field of
-type ``bytes`` is a payload.
+This is how payloads behind the structure of a frame are decoded; see ``headrace_wire.payloads``.
+Every field of type ``bytes`` is a payload.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from headrace_wire.bounds import describe, is_record, read_hints, split_hint
 
 @cache
 def list_carriers(kind: type[Struct]) -> tuple[str, ...]:
-    """The fields of a message that may hold payloads."""
+    """Return the fields of a message that may contain payloads."""
     return tuple(name for name, hint in read_hints(kind).items() if may_carry(hint))
 
 
 @cache
 def may_carry(hint: Any) -> bool:
-    """Whether there may be payloads in a value of a type."""
+    """Return whether a value of a type may contain payloads."""
     if is_record(hint):
         return bool(list_carriers(hint))
     return hint is bytes or any(map(may_carry, get_args(hint)))
@@ -35,7 +35,7 @@ def may_carry(hint: Any) -> bool:
 
 @cache
 def detach(hint: Any) -> Any:
-    """The type with lengths in place of the payloads."""
+    """Return the type with lengths instead of payloads."""
     if not may_carry(hint):
         return hint
     kind, meta, is_optional = split_hint(hint)
@@ -61,9 +61,9 @@ def _find_default(one: FieldInfo) -> Any:
 
 
 def attach(hint: Any, value: Any, payloads: memoryview) -> Any:
-    """A value of a type, from one of its detached type and the payloads in their order.
+    """Return a value of a type, from a value of its detached type and the payloads in order.
 
-    Raises ValueError where these are not as long as it says.
+    Raises ValueError if the payloads are not as long as stated.
     """
     rest = [payloads]
     whole = _rebuild(hint, value, rest)
@@ -72,10 +72,10 @@ def attach(hint: Any, value: Any, payloads: memoryview) -> Any:
     return whole
 
 
-# Not a function within the one above: that would refer to itself, and keep the payloads until the
-# garbage collector comes.
+# This is not a nested function, which would refer to itself and keep the payloads alive until the
+# next garbage collection.
 def _rebuild(hint: Any, value: Any, rest: list[memoryview]) -> Any:
-    """The value, with payloads taken from the beginning of the ``rest``, of which there is one."""
+    """Return the value, with payloads taken from the beginning of the only item of ``rest``."""
     if value is None or not may_carry(hint):
         return value
     plain, _, _ = split_hint(hint)

@@ -1,4 +1,6 @@
-"""How a client of an event loop connects: a name's addresses, one that answers, and TLS."""
+"""How a client in an event loop connects: it looks up a name, tries its addresses, and starts
+TLS.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ async def open_stream(
     *,
     again: bool = False,
 ) -> FrameStream:
-    """Connect to a server, no later than the monotonic moment ``until``, if there is one, and
-    encrypt where the other side does. ``again``: it is known that it does not.
+    """Connect to a server, no later than the monotonic time ``until``, if given, and encrypt if the
+    peer does. ``again`` means that it is known not to encrypt.
 
     Raises UnreachableError and ProtocolError.
     """
@@ -65,7 +67,7 @@ async def _take_over(sock: socket.socket, encrypting: dict[str, Any]) -> FrameSt
 
 
 async def _hears(sock: socket.socket, seconds: float) -> bool:
-    """Whether the other side says something, or goes, within so many seconds."""
+    """Return whether the peer sends something, or closes, within so many seconds."""
     if seconds <= 0:
         return False
     loop = asyncio.get_running_loop()
@@ -109,12 +111,12 @@ async def _open(sock: socket.socket, place: Any) -> None:
         await asyncio.to_thread(sock.connect, place)
         sock.setblocking(False)
         return
-    # The event loops' own way imports the tables of international names.
+    # The event loops' own method imports the tables of international names.
     try:
         sock.connect(place)
     except BlockingIOError:
         if sock.family not in INTERNET:
-            raise  # too many wait at a Unix socket, which does not tell when there is room
+            raise  # a Unix socket is busy, and does not tell when it no longer is
         opened = loop.create_future()
         loop.add_writer(sock.fileno(), wake, opened)
         try:
@@ -126,8 +128,8 @@ async def _open(sock: socket.socket, place: Any) -> None:
 
 
 def _make_error(code: int) -> OSError:
-    """The exception for what a socket says of itself, as calls of sockets raise it."""
-    if sys.platform == "win32":  # whose codes of sockets os.strerror does not know
+    """Return the exception for a socket's error code, as calls of sockets raise it."""
+    if sys.platform == "win32":  # os.strerror does not know its socket errors
         import ctypes  # noqa: PLC0415 - only here
 
         return ctypes.WinError(code)
@@ -135,7 +137,7 @@ def _make_error(code: int) -> OSError:
 
 
 async def _look_up(address: Address, until: float | None) -> Sequence[Found]:
-    """A host's addresses. Raises OSError and UnicodeError."""
+    """Return a host's addresses. Raises OSError and UnicodeError."""
     lookup = begin(*address)
     if lookup.done():
         return lookup.result()

@@ -1,6 +1,6 @@
 """msgpack for what crosses the network: plain values, and nothing else.
 
-One extension type stands beside msgpack's own types: an error, which is a code and a message.
+There is one extension type besides msgpack's own types: an error, which is a code and a message.
 Nothing that arrives can name a class, import a module or run code.
 """
 
@@ -12,37 +12,37 @@ import msgpack
 
 from headrace_wire.errors import HeadraceError
 
-# msgpack's functions carry no types.
+# msgpack's functions have no types.
 _msgpack: Any = cast("Any", msgpack)
 
 #: The extension code of an error.
 ERROR_CODE = 2
 
-#: Elements in one array or map; more in a frame is an attack or a mistake.
+#: The maximum number of elements in one array or map; more in a frame is an attack or a mistake.
 MAX_ELEMENTS = 1 << 20
 
-#: Bytes in one extension value: error messages carry no more.
+#: The maximum size of an extension value in bytes, which limits error messages.
 MAX_EXTENSION_BYTES = 1 << 14
 
-#: Characters of an error's message that cross the wire.
+#: The maximum number of characters of an error's message that cross the wire.
 MAX_MESSAGE_CHARACTERS = 2000
 
 
 def pack(value: object, unicode_errors: str = "surrogateescape") -> bytes:
-    """Encode one frame. Raises TypeError and OverflowError for what has no plain form.
+    """Encode one frame. Raises TypeError and OverflowError for values that have no plain form.
 
-    File names that are no UTF-8 keep their bytes, or are escaped where that is asked for.
+    Text that is not valid UTF-8, such as a file name, keeps its bytes, or is escaped if requested.
     """
     try:
         packed: bytes = _msgpack.packb(value, default=_pack_error, unicode_errors=unicode_errors)
     except UnicodeEncodeError:
-        # Half a surrogate pair stands for no byte; only text for people can hold one.
+        # A lone surrogate stands for no byte; only text for people can contain one.
         return pack(value, "backslashreplace")
     return packed
 
 
 def _pack_error(value: object) -> Any:
-    """What msgpack is to carry for what it does not know. Raises TypeError and OverflowError."""
+    """Convert a value that msgpack does not know. Raises TypeError and OverflowError."""
     if isinstance(value, BaseException):
         error = value if isinstance(value, HeadraceError) else HeadraceError(repr(value))
         message = error.message[:MAX_MESSAGE_CHARACTERS]
@@ -55,9 +55,10 @@ def _pack_error(value: object) -> Any:
 def unpack(frame: bytes | bytearray | memoryview) -> Any:
     """Decode one frame.
 
-    Raises ValueError or one of msgpack's exceptions, all ValueErrors too, for anything malformed.
+    Raises ValueError or one of msgpack's exceptions, which are ValueErrors, too, for invalid data.
     """
-    # A header cannot claim more elements than the frame has bytes: memory is taken by the header.
+    # A header cannot claim more elements than the frame has bytes, because memory is allocated
+    # according to the header.
     most = min(MAX_ELEMENTS, len(frame))
     try:
         return _msgpack.unpackb(

@@ -1,11 +1,12 @@
-"""Whether a connection is encrypted. A client finds out by itself what a coordinator speaks.
+"""Whether a connection is encrypted. A client finds out whether a coordinator speaks TLS.
 
-One that speaks plainly speaks first, with its challenge; one that speaks TLS waits for the client.
-So a client listens for a moment on loopback, where nothing is encrypted as a rule, and begins with
-TLS if it hears nothing. Elsewhere it begins at once; what a plain coordinator says then is no TLS,
-and the client connects a second time. The answer is remembered, by address.
+A coordinator without TLS sends first, with its challenge; one with TLS waits for the client. So on
+loopback, where connections are normally not encrypted, a client listens for a moment, and begins
+with TLS if nothing arrives. Elsewhere it begins with TLS at once; if the coordinator does not speak
+TLS, the client connects a second time. The result is remembered, by address.
 
-Nobody in between can have a client speak plainly and the coordinator not: see ``tls``.
+An attacker in between cannot make the client speak without TLS while the coordinator uses it: see
+``tls``.
 """
 
 from __future__ import annotations
@@ -34,27 +35,27 @@ if TYPE_CHECKING:
 #: A path, as text or not.
 StrPath = str | os.PathLike[str]
 
-#: When to speak TLS: always, never, or as the coordinator does; the latter is on by itself
-#: wherever it can be reached from other machines.
+#: When to use TLS: always, never, or as the coordinator does. A coordinator with "auto" uses it if
+#: it can be reached from other machines.
 TlsMode = Literal["auto", "on", "off"]
 
-#: All of them, for messages and options.
+#: All modes, for messages and options.
 TLS_MODES: tuple[TlsMode, ...] = get_args(TlsMode)
 
-#: Seconds to listen for a plain coordinator on loopback, and where there was one before. It is no
-#: harm if that one takes longer: then there is a second connection.
+#: How many seconds to listen for a coordinator without TLS on loopback, and where there was one
+#: before. It does no harm if that takes longer: then there is a second connection.
 LOOPBACK_SECONDS = 0.2
 PLAIN_SECONDS = 1.0
 
-#: What the coordinators that proved themselves to this process have spoken: True is TLS.
+#: Whether the coordinators that proved themselves to this process used TLS.
 _spoken: dict[tuple[str, int], bool] = {}
 
 
 class Encryption(Struct, frozen=True):
     """How a client connects.
 
-    ``certificate`` and ``private_key`` are PEM files with what it shows of itself, and
-    ``authority`` one with whom it trusts: see ``choose_encryption``.
+    ``certificate`` and ``private_key`` are PEM files that identify the client, and ``authority`` is
+    one with the authorities that it trusts: see ``choose_encryption``.
     """
 
     mode: TlsMode = "auto"
@@ -63,9 +64,9 @@ class Encryption(Struct, frozen=True):
     authority: str | None = None
 
     def measure_listening(self, address: tuple[str, int], *, is_near: bool) -> float | None:
-        """Seconds to listen before TLS is begun; None: it is not begun at all.
+        """Return how many seconds to listen before TLS is begun; None if it is not used at all.
 
-        ``is_near``: the other side is on this machine.
+        ``is_near`` means that the peer is on this machine.
         """
         if self.mode == "off":
             return None
@@ -77,13 +78,13 @@ class Encryption(Struct, frozen=True):
         return LOOPBACK_SECONDS if is_near else 0.0
 
     def speaks_plainly(self, error: BaseException) -> bool:
-        """Whether a TLS handshake failed because the other side does not speak TLS at all."""
+        """Return whether a TLS handshake failed because the peer does not speak TLS at all."""
         from headrace_wire.tls import speaks_plainly  # noqa: PLC0415 - as below
 
         return speaks_plainly(error)
 
     def require_plain(self, address: tuple[str, int]) -> None:
-        """Raise ProtocolError if a coordinator must not speak plainly that does so."""
+        """Raise ProtocolError if a coordinator does not use TLS but has to."""
         shown = Address(*address)
         if self.mode == "on":
             raise ProtocolError(
@@ -97,7 +98,7 @@ class Encryption(Struct, frozen=True):
             )
 
     def explain(self, address: tuple[str, int], error: Exception) -> HeadraceError:
-        """What a handshake that failed means to the caller."""
+        """Return the caller's error for a handshake that failed."""
         if self.mode == "off" and (isinstance(error, TimeoutError) or type(error) is EOFError):
             return UnreachableError(
                 f"what answers at {Address(*address)} did not begin the handshake: if it is a "
@@ -115,7 +116,7 @@ class Encryption(Struct, frozen=True):
             )
         found = explain_refusal(address, error)
         if isinstance(found, BusyError) and self.certificate is not None:
-            # A coordinator may be gone before it is heard why it does not take a certificate.
+            # A coordinator may close before it can say why it does not accept a certificate.
             why = (
                 f"it does not accept the certificate {self.certificate}: name one that its "
                 "authority has signed (--tls-cert, --tls-key)"
@@ -124,41 +125,42 @@ class Encryption(Struct, frozen=True):
         return found
 
     def hide_certificate(self) -> Encryption:
-        """The same way to connect, on which this side shows no certificate.
+        """Return the same settings without this side's certificate.
 
-        A coordinator that does not accept a certificate cannot say so: the connection ends. To
-        whoever comes without one it can: see ``explain_hidden``.
+        A coordinator that does not accept a certificate cannot say so, because the connection ends.
+        It can tell a peer that connects without one: see ``explain_hidden``.
         """
         return replace(self, certificate=None, private_key=None)
 
     def explain_hidden(self, shown: HeadraceError, hidden: HeadraceError) -> HeadraceError:
-        """What happened, after an error with the certificate shown, and another without it."""
+        """Return the right one of two errors, with and without the certificate."""
         if isinstance(hidden, KeyRefusedError) and hidden.message.startswith(NOT_ACCEPTED):
             return KeyRefusedError(hidden.message.replace("that was shown", str(self.certificate)))
         return shown
 
     def note(self, address: tuple[str, int], *, is_encrypted: bool) -> None:
-        """Remember what a coordinator speaks that has shown that it holds the key."""
+        """Remember whether a coordinator that has shown that it holds the key uses TLS."""
         if self.mode != "off":
             _spoken[address] = is_encrypted
 
     def make_context(self) -> ssl.SSLContext:
-        """What to encrypt with."""
-        # It takes a while, and most connections on one machine do without.
+        """Return the context for TLS."""
+        # It takes a while, and most connections on one machine do not need it.
         from headrace_wire.tls import make_client_context  # noqa: PLC0415
 
         return make_client_context(self.certificate, self.private_key, self.authority)
 
     def name_host(self, address: tuple[str, int]) -> str:
-        """The name for which the coordinator's certificate has to be, "" if it may be any."""
+        """Return the name for which the coordinator's certificate has to be valid, "" if any is."""
         if self.authority is None:
             return ""
         return "localhost" if is_path(address[0]) else address[0].rstrip(".")
 
     def bind(self, key: bytes, certificate: bytes | None) -> bytes:
-        """The key of the handshake, over a connection with this certificate of the coordinator's.
+        """Return the key of the handshake, on a connection with this certificate of the
+        coordinator.
 
-        It is None for one that is not encrypted.
+        The certificate is None if the connection is not encrypted.
         """
         if certificate is None:
             return key
@@ -167,7 +169,7 @@ class Encryption(Struct, frozen=True):
         return bind_key(key, certificate)
 
 
-#: How programs connect that say nothing of it.
+#: How programs connect by default.
 AUTOMATIC = Encryption()
 
 
@@ -177,7 +179,7 @@ def choose_encryption(
     private_key: StrPath | None = None,
     authority: StrPath | None = None,
 ) -> Encryption:
-    """How to connect in this mode, with these PEM files: with any of them, encrypted alone.
+    """Return how to connect in this mode, with these PEM files; with any of them, only encrypted.
 
     The private key may be in the same file as the certificate. Raises UsageError.
     """
@@ -194,7 +196,7 @@ def check_files(
     private_key: StrPath | None,
     authority: StrPath | None,
 ) -> tuple[str | None, str | None, str | None]:
-    """The full paths of certificates and key. Raises UsageError where they make no sense."""
+    """Return the full paths of certificates and key. Raises UsageError for invalid combinations."""
     if private_key and not certificate:
         raise UsageError("--tls-key is of no use without --tls-cert")
     if mode == "off" and (certificate or authority):
@@ -205,7 +207,7 @@ def check_files(
 
 
 def is_near(sock: Any) -> bool:
-    """Whether both ends of a connection are on this machine, as its address tells."""
+    """Return whether both ends of a connection are on this machine, according to its address."""
     peer: object = sock.getpeername()
     if not isinstance(peer, tuple):
         return True
@@ -214,5 +216,7 @@ def is_near(sock: Any) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an IP address, or the path of a Unix socket, is one that no other machine reaches."""
+    """Return whether an IP address, or the path of a Unix socket, cannot be reached from
+    elsewhere.
+    """
     return is_path(host) or host == "::1" or host.removeprefix("::ffff:").startswith("127.")

@@ -1,7 +1,7 @@
-"""What runs the tasks of a worker: a pool of slots of its own, or another cluster.
+"""What runs the tasks of a worker: its own pool of slots, or another cluster.
 
-A client, the coordinator and the worker all have to know what an engine cannot do: what a job asks
-for in vain is refused as early as possible.
+A client, the coordinator and the worker have to know what an engine cannot do, so that a job that
+asks for it is refused as early as possible.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from headrace_wire.errors import UsageError
 class Abilities(Struct, frozen=True):
     """What an engine can do. ``title`` names it for people.
 
-    ``kills`` tells whether a task that runs can be ended from outside: at its time limit, or when
-    it is cancelled.
+    ``kills`` means that a running task can be ended from outside: at its time limit, or when it is
+    cancelled.
     """
 
     title: str
@@ -26,7 +26,7 @@ class Abilities(Struct, frozen=True):
 #: The worker's own pool.
 POOL = "pool"
 
-#: All that there are, by the name with which they are chosen.
+#: All engines, by the name with which they are chosen.
 ENGINES = {
     POOL: Abilities("a pool of slots", kills=True),
     "dask": Abilities("a Dask cluster", kills=False),
@@ -35,14 +35,14 @@ ENGINES = {
 
 
 def keeps_limits(engine: str) -> bool:
-    """Tell whether an engine ends tasks at their time limit; none that is not known here does."""
+    """Return whether an engine ends tasks at their time limit; False for unknown engines."""
     abilities = ENGINES.get(engine)
     return abilities is not None and abilities.kills
 
 
 class EngineChoice(Struct, frozen=True):
-    """An engine for a cluster that a program starts for itself: the engine's name, and where the
-    other cluster is, "" for one of this machine that is started as well.
+    """An engine for a cluster that a program starts for itself: the engine's name, and the address
+    of the other cluster, "" for a new one on this machine.
     """
 
     name: str = POOL
@@ -50,12 +50,12 @@ class EngineChoice(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """Names it for people."""
+        """The name of the engine, for people."""
         return ENGINES[self.name].title
 
     def require(self, *, limit: str = "", recycling: str = "") -> None:
-        """Raise UsageError for what it cannot do of what is asked for, which is named: a time limit
-        of tasks, and processes that are replaced after some tasks.
+        """Raise UsageError if it cannot do what is requested. ``limit`` and ``recycling`` name the
+        request: a time limit of tasks, and processes that are replaced after some tasks.
         """
         if limit and not keeps_limits(self.name):
             raise UsageError(
@@ -69,7 +69,7 @@ class EngineChoice(Struct, frozen=True):
 
 
 def parse_engine(text: str) -> EngineChoice:
-    """Read ``dask``, or ``dask://host:8786`` for a cluster that is there. Raises UsageError."""
+    """Parse ``dask``, or ``dask://host:8786`` for an existing cluster. Raises UsageError."""
     name, found, address = text.partition("://")
     if name not in ENGINES or (found and (not address or name == POOL)):
         known = ", ".join(ENGINES)

@@ -1,8 +1,8 @@
-"""What can go wrong, as data: every error has a code that crosses the wire and an exit code.
+"""The errors. Each has a code that crosses the wire, and an exit code.
 
-An error's docstring is its default message, and its code the words of its name: UnknownJobError has
+An error's docstring is its default message, and its code is made from its name: UnknownJobError has
 ``unknown_job``. Errors cross the network as a code and a message and are raised again on the other
-side as the same class; nothing else about them travels.
+side as the same class; nothing else of them is sent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EXIT_KEY_REFUSED = 77
 EXIT_TIMED_OUT = 124
 EXIT_INTERRUPTED = 130
 
-#: How an error ends for which another key would help: in words that fit programs and commands.
+#: The end of the message of an error that another key would avoid, for programs and commands.
 OTHER_KEY = "name another key file"
 
 
@@ -44,7 +44,9 @@ class HeadraceError(Exception):
 
     @staticmethod
     def from_code(code: str, message: str) -> HeadraceError:
-        """Raise-able error for what crossed the wire; an unknown code keeps its message."""
+        """Return the error for a code and message that crossed the wire. An unknown code keeps its
+        message.
+        """
         return HeadraceError.by_code.get(code, HeadraceError)(message)
 
 
@@ -63,11 +65,11 @@ class ClosedError(UsageError, ValueError):
 class UnreachableError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The coordinator cannot be reached."""
 
-    #: The monotonic moment at which the connection that was lost had been made, if there was one.
+    #: When the lost connection had been made (monotonic), if there was one.
     connected_at: float | None = None
 
-    #: Why whoever answered was not taken for the coordinator that had been there before, if
-    #: somebody answered; it is raised in the end.
+    #: Why a peer that answered was not accepted as the coordinator that had been there before, if
+    #: there was one; this is finally raised.
     refusal: HeadraceError | None = None
 
 
@@ -82,7 +84,7 @@ class ServiceMissingError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
 class KeyRefusedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
     """The key was refused: both sides must hold the same key file."""
 
-    #: Whether it may be that somebody else answered in place of the coordinator.
+    #: Whether another peer may have answered instead of the coordinator.
     may_pass: bool = False
 
 
@@ -93,7 +95,7 @@ class NotAllowedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
 class ProtocolError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The other side speaks another version of the protocol, or does not speak it at all."""
 
-    #: Whether it may be that somebody else answered in place of the coordinator.
+    #: Whether another peer may have answered instead of the coordinator.
     may_pass: bool = False
 
 
@@ -162,9 +164,10 @@ class OutputError(HeadraceError):
 
 
 def is_final(error: BaseException) -> bool:
-    """Tell whether there is no use in trying again: nobody is there, or will ever let this side in.
+    """Return whether it is no use to try again: nobody is there, or this side will never be
+    accepted.
 
-    Everything else is about one request or its answer.
+    Every other error is about one request or its answer.
     """
     final = (UnreachableError, KeyRefusedError, NotAllowedError, ProtocolError)
     return isinstance(error, final) and not isinstance(error, UnexpectedAnswerError)

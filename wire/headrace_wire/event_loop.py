@@ -1,7 +1,7 @@
-"""The event loop of coordinator and worker: uvloop's where it can be imported, asyncio's elsewhere;
+"""The event loop of coordinator and worker: uvloop's if it can be imported, otherwise asyncio's;
 and the signals that end them.
 
-Measured for one small frame there and back: 19 µs with uvloop, 36 µs without.
+The round trip of a small frame was measured as 19 µs with uvloop, and 36 µs without.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ def make_event_loop() -> asyncio.AbstractEventLoop:
     if PORTABLE:  # without epoll, and without the limits of select
         return asyncio.SelectorEventLoop(_make_selector())
     try:
-        import uvloop  # noqa: PLC0415 - it need not be there
+        import uvloop  # noqa: PLC0415 - it may not be installed
     except ImportError:
-        return asyncio.SelectorEventLoop()  # on every system, for Windows has another one
+        return asyncio.SelectorEventLoop()  # Windows has another default
     return uvloop.new_event_loop()
 
 
 def watches_sockets(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a loop tells when a socket is ready; that of programs on Windows does not."""
+    """Return whether a loop reports that a socket is ready; the loop of programs on Windows does
+    not.
+    """
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 
 
@@ -45,10 +47,10 @@ def run(main: Coroutine[Any, Any, Given]) -> Given:
 
 @contextmanager
 def stop_signals_heeded(note: Callable[[signal.Signals], None]) -> Generator[None]:
-    """Have the running event loop call ``note`` with each signal that tells the process to go.
+    """Let the running event loop call ``note`` with each signal that tells the process to stop.
 
-    Afterwards they mean again what they did before. Those that are ignored are left alone: so has
-    ``nohup`` it with SIGHUP, and a shell with SIGINT in what it runs in the background.
+    Afterwards the previous handlers are restored. Ignored signals stay ignored: ``nohup`` ignores
+    SIGHUP, and a shell ignores SIGINT in what it runs in the background.
     """
     loop = asyncio.get_running_loop()
     caught = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]

@@ -1,17 +1,17 @@
-"""A task's failure in words: the same in every list, log and error."""
+"""Describes a task's failure, in the same way in every list, log and error."""
 
 from __future__ import annotations
 
 from headrace_wire.messages.failures import ERROR, TaskFailure
 
-#: Packages whose exceptions are sentences that need no class beside them.
+#: Packages whose exceptions have messages that do not need the name of the class.
 _OWN = ("headrace.", "headrace_")
 
 
 def describe_error(failure: TaskFailure) -> str:
-    """What went wrong, as Python's tracebacks end: ``ValueError: no such shop``.
+    """Return what went wrong, as at the end of Python's tracebacks: ``ValueError: no such shop``.
 
-    Without its task, and without the reason of a task that was not ended by an exception.
+    It does not name the task, nor the reason if the task was not ended by an exception.
     """
     kind, message = failure.error_type, failure.message
     if failure.reason != ERROR or not kind or kind.startswith(_OWN):
@@ -21,5 +21,5 @@ def describe_error(failure: TaskFailure) -> str:
 
 
 def explain_exit(text: str) -> str:
-    """The text of a SystemExit, which alone reads as if all had gone well: ``0``."""
+    """Return the text of a SystemExit, which alone, such as ``0``, would look like success."""
     return f"{text} (the function called sys.exit)".lstrip()

@@ -1,4 +1,6 @@
-"""Locks of files and folders. The system takes a lock away from a process that ends, however."""
+"""Locks of files and folders. The system releases the lock of a process that ends, for any
+reason.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from typing import Any
 from headrace_wire.open_flags import BINARY
 from headrace_wire.portable import PORTABLE
 
-#: Seconds between attempts to lock, of who waits for it.
+#: Seconds between attempts while waiting for a lock.
 RETRY_SECONDS = 0.001
 
 
@@ -26,13 +28,13 @@ def _load_fcntl() -> Any:
         return None
 
 
-#: The standard library's ``fcntl``, which can lock; None where the system has none.
+#: The standard library's ``fcntl``, which can lock; None if the system has none.
 _FCNTL: Any = _load_fcntl()
 
-#: Whether a file that is open can be locked; elsewhere SQLite locks a file of its own.
+#: Whether an open file can be locked; elsewhere SQLite locks a file of its own.
 LOCKS_OPEN_FILES = _FCNTL is not None
 
-#: The name of the file beside the others of a folder, where a folder itself cannot be locked.
+#: The name of the file in a folder that is locked if folders cannot be.
 _NAME_IN_FOLDER = ".lock"
 
 
@@ -42,9 +44,9 @@ def open_lock(path: Path) -> FileLock:
 
 
 def try_lock(file: int) -> bool:
-    """Lock an open file for as long as it is open. Returns False when somebody else has it locked.
+    """Lock an open file for as long as it is open. Returns False if somebody else has locked it.
 
-    Only where ``LOCKS_OPEN_FILES``. Raises OSError.
+    Only available if ``LOCKS_OPEN_FILES``. Raises OSError.
     """
     try:
         _FCNTL.flock(file, _FCNTL.LOCK_EX | _FCNTL.LOCK_NB)
@@ -55,7 +57,7 @@ def try_lock(file: int) -> bool:
 
 @contextlib.contextmanager
 def hold(path: Path, *, shared: bool = False) -> Generator[None]:
-    """Hold a lock, waiting for it. Raises OSError."""
+    """Hold a lock, and wait for it if necessary. Raises OSError."""
     with contextlib.closing(open_lock(path)) as lock:
         while not lock.acquire(shared=shared):
             time.sleep(RETRY_SECONDS)
@@ -74,7 +76,7 @@ class FileLock:
             os.close(file)
 
     def acquire(self, *, shared: bool = False) -> bool:
-        """Lock without waiting. Returns False when somebody else has the lock."""
+        """Lock without waiting. Returns False if somebody else has the lock."""
         kind = _FCNTL.LOCK_SH if shared else _FCNTL.LOCK_EX
         try:
             _FCNTL.flock(self._file, kind | _FCNTL.LOCK_NB)
@@ -86,7 +88,7 @@ class FileLock:
         _FCNTL.flock(self._file, _FCNTL.LOCK_UN)
 
     def is_held(self) -> bool:
-        """Tell whether somebody else has the lock."""
+        """Return whether somebody else has the lock."""
         if not self.acquire():
             return True
         self.release()
@@ -114,7 +116,7 @@ class _SqliteLock(FileLock):
 
         try:
             self._connection.execute("BEGIN" if shared else "BEGIN EXCLUSIVE")
-            if shared:  # a transaction locks nothing before it has read something
+            if shared:  # a transaction locks nothing before it reads something
                 self._connection.execute("SELECT * FROM sqlite_master").fetchall()
         except sqlite3.OperationalError as error:
             self.release()
@@ -128,7 +130,8 @@ class _SqliteLock(FileLock):
 
 
 def _open(path: Path) -> int:
-    # Folders can be locked where they can be opened: not on Windows, which has no fcntl either.
+    # Folders can be locked if they can be opened, which is not so on Windows; it has no fcntl
+    # either.
     if path.is_dir():
         return os.open(path, os.O_RDONLY)
     return os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)

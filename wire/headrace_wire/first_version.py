@@ -1,8 +1,9 @@
-"""What headrace 0.1 says in its handshake on Python 3.11, so that it can be told what to upgrade.
+"""The handshake of headrace 0.1 on Python 3.11, so that such a peer can be told what to upgrade.
 
-On Python 3.12 and later it shakes hands as later versions do, and says its version afterwards. On
-Python 3.11 it knows HMAC-MD5 alone: a challenge of 20 bytes, and an answer of 16. Nobody is let in
-by that. A client or worker that shows the key so is answered in the same way, up to its hello.
+On Python 3.12 and later, its handshake is that of later versions, and it sends its version
+afterwards. On Python 3.11 it only knows HMAC-MD5: a challenge of 20 bytes, and an answer of 16.
+This admits nobody. A client or worker that proves the key like this is answered in the same way, up
+to its hello.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable
 
-#: Bytes of a challenge, without the word before it, and of the answer to one.
+#: The size of a challenge, without the prefix, and of the answer to it, in bytes.
 CHALLENGE_BYTES = 20
 ANSWER_BYTES = 16
 
 
 def is_first_challenge(message: bytes) -> bool:
-    """Whether a challenge is one of version 0.1; ``message`` is what follows the word."""
+    """Return whether a challenge is one of version 0.1; ``message`` is what follows the prefix."""
     return len(message) == CHALLENGE_BYTES
 
 
 def find_first_key(
     find_keys: Callable[[], Iterable[bytes]], message: bytes, answer: bytes
 ) -> bytes | None:
-    """Return which of some keys a client of version 0.1 has shown with its answer, if it has."""
+    """Return which of some keys a client of version 0.1 has proven with its answer, if any."""
     if len(answer) != ANSWER_BYTES:
         return None
     held = [key for key in find_keys() if hmac.compare_digest(answer_first(key, message), answer)]
@@ -31,7 +32,7 @@ def find_first_key(
 
 
 def answer_first(key: bytes, message: bytes) -> bytes:
-    """The answer to a challenge of version 0.1; empty on systems that allow no MD5."""
+    """Return the answer to a challenge of version 0.1; empty on systems that do not allow MD5."""
     try:
         return hmac.digest(key, message, "md5")
     except ValueError:

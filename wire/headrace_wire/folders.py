@@ -1,4 +1,4 @@
-"""The present folder, which may have been removed since the process entered it."""
+"""The current folder, which may have been removed since the process entered it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ NO_PRESENT_FOLDER = "the present folder was removed: go to another one, or give 
 
 
 def find_present_folder() -> str | None:
-    """The present folder; None if it was removed."""
+    """Return the current folder; None if it was removed."""
     try:
-        return os.getcwd()  # noqa: PTH109 - it may hold what is no valid text
+        return os.getcwd()  # noqa: PTH109 - it may not be valid text
     except FileNotFoundError:
         return None
 
 
 def is_lost(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path starts from a present folder that was removed."""
+    """Return whether a path is relative to a current folder that was removed."""
     return not os.path.isabs(path) and find_present_folder() is None  # noqa: PTH117 - as given

@@ -1,4 +1,4 @@
-"""Forks of this process, which Windows does not know."""
+"""Forks of this process, which do not exist on Windows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from headrace_wire.portable import PORTABLE
 
-#: Whether processes of ours are made by fork. What a user's program forks is its own affair.
+#: Whether our own processes are made by fork. A user's program may fork in any case.
 HAS_FORK = hasattr(os, "fork") and not PORTABLE
 
 
 def call_after_fork(function: Callable[[], object]) -> None:
-    """Have a function called in each child that is forked from this process."""
+    """Call a function in each child that is forked from this process."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=function)

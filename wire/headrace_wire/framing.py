@@ -1,10 +1,10 @@
-"""Frames without a socket: bytes that arrive go into buffers handed out here, and come out whole.
+"""Frames without a socket: bytes that arrive are written into buffers and returned as whole frames.
 
-    get_buffer ─► whoever reads from the network ─► buffer_updated ─► take
+    get_buffer ─► the code that reads from the network ─► buffer_updated ─► take
 
 A frame is a header and a body: the header is the body's length, a signed 32-bit integer in network
 order, as ``multiprocessing.connection`` writes it. The blocking connection and the asynchronous
-stream both read through this.
+stream both read frames with this.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from collections.abc import Iterator, Sequence
 from headrace_wire.parts import LARGE_BYTES, measure
 from headrace_wire.portable import PORTABLE
 
-#: Bytes in one frame once both sides have shown that they hold the key.
+#: The maximum size of a frame in bytes, after both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
 
-#: Bytes in one frame before that; challenges and digests are far shorter.
+#: The maximum size before that; challenges and digests are far shorter.
 MAX_HANDSHAKE_FRAME_BYTES = 4 << 10
 
-#: Bytes asked for at a time, where it is not known how many there will be.
+#: How many bytes are read at a time if it is not known how many there will be.
 READ_BYTES = 16 << 10
 
-#: Bytes for which memory is taken at once; the buffer of a longer frame grows as it arrives.
+#: For how many bytes memory is allocated at once; the buffer of a longer frame grows as it arrives.
 EAGER_BYTES = 4 << 20
 
-#: When so much of a frame has come to a guarded reader, the rest goes into pages that the system
-#: gives as they are filled: to take twice the memory and copy what is there kept a server's loop
-#: for 0.7 s at 128 MiB. Smaller frames come into memory that was used before, which is cheaper.
+#: When so much of a frame has arrived at a guarded reader, the rest is written into pages that the
+#: system allocates as they are filled. Allocating twice the memory and copying took 0.7 s of the
+#: event loop at 128 MiB. Smaller frames use memory that was used before, which is faster.
 MAPPED_BYTES = 16 << 20
 
-#: Not every system has such pages.
+#: Whether the system has such pages.
 CAN_MAP = hasattr(mmap, "MAP_ANONYMOUS") and not PORTABLE
 
-#: Bytes of a large part that are written at a time.
+#: How many bytes of a large part are written at a time.
 WRITE_BYTES = 1 << 20
 
 #: The body of a frame.
@@ -47,47 +47,49 @@ _HEADER = struct.Struct("!i")
 
 
 class FrameTooLargeError(EOFError):
-    """The other side announced a frame over the cap; the connection is of no further use."""
+    """The peer announced a frame over the limit; the connection cannot be used any more."""
 
 
 class TlsGreetingError(FrameTooLargeError):
-    """What came is how TLS begins: a client tries whether this side speaks it."""
+    """What arrived is the beginning of TLS: a client tries whether this side speaks it."""
 
 
 class FrameReader:
-    """Puts frames together. ``bytes_in`` counts what has arrived.
+    """Assembles frames. ``bytes_in`` counts what has arrived.
 
-    Short frames are read several at a time and copied out; the body of a long one is read to where
-    it stays.
+    Several short frames are read at a time and copied out. The body of a long frame is read into
+    its final place.
     """
 
     def __init__(self, max_frame_bytes: int) -> None:
         #: May be raised between frames.
         self.max_frame_bytes = max_frame_bytes
-        #: How much of a frame's body memory is taken for at once; may be set between frames.
+        #: For how much of a frame's body memory is allocated at once; may be set between frames.
         self.eager_bytes = EAGER_BYTES
-        #: Whether somebody else says when a body grows, with ``grow``.
+        #: Whether other code decides when a body grows, by calling ``grow``.
         self.is_guarded = False
         self.bytes_in = 0
-        #: Bytes that no frame has taken lie between the two places. Freed while there are none:
-        #: a connection that waits takes no memory for it.
+        #: The bytes between these two positions belong to no frame that was taken. The buffer is
+        #: freed while there are none, so that a waiting connection uses no memory for it.
         self._loose = bytearray()
         self._start = 0
         self._end = 0
         self._body: bytearray | mmap.mmap | None = None
-        #: Bytes of the body that may be filled, in all.
+        #: How many bytes of the body may be filled, in total.
         self._room = 0
         self._length = 0
         self._filled = 0
 
     @property
     def begun(self) -> bool:
-        """Whether bytes have come that belong to no frame which was taken."""
+        """Whether bytes have arrived that belong to no frame which was taken."""
         return self._body is not None or self._end > self._start
 
     @property
     def wanted(self) -> int:
-        """Bytes of memory for the body of the frame that arrives, with those for its next part."""
+        """How many bytes of memory the body of the arriving frame needs, including its next
+        part.
+        """
         if self._body is None:
             return 0
         if self._filled < self._room:
@@ -95,7 +97,9 @@ class FrameReader:
         return min(2 * self._filled, self._length)
 
     def grow(self) -> None:
-        """Take memory for the next part of the body, if there is none left. Raises MemoryError."""
+        """Allocate memory for the next part of the body, if there is none left. Raises
+        MemoryError.
+        """
         if self._body is not None and self.wanted > self._room:
             self._make_room(self.wanted)
 
@@ -109,16 +113,16 @@ class FrameReader:
         self._room = size
 
     def end(self) -> None:
-        """Note that nothing more arrives: what came of a long frame that is not whole is let go."""
+        """Note that nothing more arrives. An incomplete long frame is discarded."""
         if self._filled < self._length:
-            self._body = None  # pages go when nobody has a view of them any more
+            self._body = None  # pages are freed when nobody has a view of them
 
     def get_buffer(self, sizehint: int = -1) -> memoryview:
-        """Return where the next bytes go, which is never empty."""
+        """Return the buffer for the next bytes, which is never empty."""
         del sizehint
         if self._body is not None and self._filled < self._length:
             if self._filled == self._room:
-                # Of encrypted bytes some may come after nothing more was to be read.
+                # With TLS, some bytes may arrive after reading has been paused.
                 least = min(self._filled + READ_BYTES, self._length)
                 self._make_room(least if self.is_guarded else self.wanted)
             return memoryview(self._body)[self._filled : self._room]
@@ -137,7 +141,7 @@ class FrameReader:
             self._end += nbytes
 
     def take(self) -> Body | None:
-        """Return the body of the next frame, or None until it is whole.
+        """Return the body of the next frame, or None until it is complete.
 
         Raises FrameTooLargeError.
         """
@@ -179,17 +183,17 @@ class FrameReader:
 
 
 def write_header(length: int) -> bytes:
-    """Return what goes before a body of so many bytes."""
+    """Return the header for a body of so many bytes."""
     return _HEADER.pack(length)
 
 
 def write_frame(
     body: Sequence[bytes | memoryview], write_bytes: int = WRITE_BYTES
 ) -> Iterator[bytes | memoryview]:
-    """Yield a frame, whose body comes in parts, in pieces that are worth a write each.
+    """Yield a frame, whose body is in parts, in pieces that are each worth a write.
 
-    Large parts are not copied, but cut into ``write_bytes``; small ones are joined with their
-    neighbours.
+    Large parts are not copied, but divided into pieces of ``write_bytes``; small ones are joined
+    with their neighbours.
     """
     small: list[bytes | memoryview] = [write_header(measure(body))]
     size = len(small[0])
@@ -209,7 +213,7 @@ def write_frame(
 
 
 def _map(buffer: bytearray | mmap.mmap, size: int) -> mmap.mmap:
-    """Return a longer copy, of which pages are taken as they are filled. Raises MemoryError."""
+    """Return a longer copy, whose pages are allocated as they are filled. Raises MemoryError."""
     try:
         if sys.platform == "win32":
             larger = mmap.mmap(-1, size)
@@ -222,7 +226,7 @@ def _map(buffer: bytearray | mmap.mmap, size: int) -> mmap.mmap:
 
 
 def _enlarge(buffer: bytearray | mmap.mmap, size: int) -> bytearray:
-    """Return a longer copy: what was handed out before may still be held, so it cannot grow."""
+    """Return a longer copy; the old buffer cannot grow, because views of it may still exist."""
     larger = bytearray(size)
     larger[: len(buffer)] = buffer
     return larger

@@ -1,9 +1,9 @@
-"""The greeting, by which a client and a server agree on the protocol and on a served object.
+"""The greeting, in which a client and a server agree on the protocol and on a served object.
 
     (None, "hello", [protocol, version], {}) ─►         ◄─ ("#RETURN", [protocol, version])
     (None, "accept_connection", [name], {}) ─►          ◄─ ("#RETURN", None)
 
-It is the same in every version of the protocol: a call and its answer are plain values in it.
+It is the same in every version of the protocol: its calls and answers are plain values.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ from headrace_wire.keyring import Keys
 from headrace_wire.roles import Holder
 from headrace_wire.version import PROTOCOL, VERSION
 
-#: What is said of an answer that is none.
+#: The message about an invalid answer.
 NO_ANSWER = "the coordinator answered with something that is no answer"
 
-#: What a client says of itself.
+#: What a client says about itself.
 HELLO: list[Any] = [PROTOCOL, VERSION]
 
 
 def greet(name: str) -> Handshake[bool]:
-    """Agree on the protocol, and ask for a served object.
+    """Agree on the protocol, and request a served object.
 
     Returns whether the coordinator is of a newer minor version. Raises ProtocolError, and EOFError.
     """
@@ -75,9 +75,10 @@ def _ask(method: str, arguments: list[Any]) -> Handshake[Any]:
 
 
 class Admitted(Struct, frozen=True):
-    """Who was let in, and the name of the served object that it asks for.
+    """A client that was admitted, and the name of the served object that it requests.
 
-    ``version`` is its headrace's, which is newer (1), older (-1) or as this one (0) by ``order``.
+    ``version`` is its version of headrace, and ``order`` says whether that is newer (1), older (-1)
+    or the same (0).
     """
 
     holder: Holder
@@ -91,13 +92,13 @@ def admit(
     names: Container[str],
     find_room: Callable[[Holder], None] | None = None,
 ) -> Handshake[Admitted]:
-    """Let a client in that holds one of some keys: shake hands, and check the protocol.
+    """Admit a client that holds one of some keys: perform the handshake, and check the protocol.
 
-    ``find_keys`` is called with what the client says of its key; see ``find_hinted_key``.
-    ``find_room`` is called before it is let in, and raises BusyError when there is none, and
-    KeyRefusedError. Raises AuthenticationError for a client that holds none of them; ProtocolError
-    for one of another protocol, BusyError and KeyRefusedError, of which the client has been told;
-    and EOFError for anything else.
+    ``find_keys`` is called with the client's hint about its key; see ``find_hinted_key``.
+    ``find_room`` is called before the client is admitted, and raises BusyError if there is no room,
+    and KeyRefusedError. Raises AuthenticationError for a client that holds none of the keys;
+    ProtocolError for another protocol, BusyError and KeyRefusedError, which are also sent to the
+    client; and EOFError for anything else.
     """
     keys: Keys = {}
 
@@ -130,8 +131,8 @@ def admit(
 
 
 def _hear_hello() -> Handshake[tuple[str, int]]:
-    """Hear a client's version, and compare it; see ``check_peer``. Raises ProtocolError, of which
-    the client has been told, and StrangerError.
+    """Receive a client's version, and compare it; see ``check_peer``. Raises ProtocolError, which
+    is also sent to the client, and StrangerError.
     """
     match unpack_frame((yield None)):
         case [_, "hello", [protocol, version], named] if not named:
@@ -146,7 +147,7 @@ def _hear_hello() -> Handshake[tuple[str, int]]:
 
 
 def unpack_frame(frame: Body) -> Any:
-    """The value in a frame. Raises EOFError for anything malformed."""
+    """Return the value in a frame. Raises EOFError for invalid data."""
     try:
         return unpack(frame)
     except ValueError as error:
@@ -154,7 +155,9 @@ def unpack_frame(frame: Body) -> Any:
 
 
 def read_answer(answer: Any) -> Any:
-    """The value in a ``(kind, value)`` of BaseManager's protocol. Raises what a ``#ERROR`` says."""
+    """Return the value in a ``(kind, value)`` of BaseManager's protocol. Raises the error in an
+    ``#ERROR``.
+    """
     match answer:
         case ["#RETURN", value]:
             return value
@@ -165,7 +168,7 @@ def read_answer(answer: Any) -> Any:
 
 
 def says_revoked(frame: Body) -> bool:
-    """Whether a frame that nobody has asked for says that the key is taken no more."""
+    """Return whether a frame that was not requested says that the key is no longer valid."""
     try:
         read_answer(unpack_frame(frame))
     except KeyRefusedError:
@@ -176,13 +179,13 @@ def says_revoked(frame: Body) -> bool:
 
 
 def explain_silence(address: tuple[str, int], error: Exception) -> UnreachableError:
-    """What it means to the caller that nothing accepts connections at an address."""
+    """Return the caller's error if nothing accepts connections at an address."""
     why = getattr(error, "strerror", None) or str(error) or "timed out"
     return UnreachableError(f"no coordinator answers at {Address(*address)} ({why})")
 
 
 def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError:
-    """What a handshake that failed means to the caller."""
+    """Return the caller's error for a handshake that failed."""
     if isinstance(error, AuthenticationError):
         return KeyRefusedError(
             f"the coordinator at {Address(*address)} holds another key, or this one was revoked: "

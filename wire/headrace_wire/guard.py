@@ -1,4 +1,4 @@
-"""What a server holds its connections to: memory for all of them together, and a pace for each."""
+"""Limits the connections of a server: their memory in total, and the speed of each."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from headrace_wire.memory import choose_flight_bytes, count_own_memory
 from headrace_wire.meter import HURRIED, PATIENT, Meter, Pace
 from headrace_wire.refusal_log import MEMORY, STALLED
 
-#: Bytes that are reserved for an answer before it is made, and seconds for which they are: a call
-#: that waits for news is not to keep others waiting.
+#: How many bytes are reserved for an answer before it is made, and for how many seconds: a call
+#: that waits for news should not block others.
 EXPECTED_BYTES = 32 << 20
 RESERVED_SECONDS = 1.0
 
-#: Seconds after which memory is given back: that of frames, and that of so many connections.
+#: After how many seconds memory is returned to the system: that of frames, and that of so many
+#: connections.
 TIDY_SECONDS = 1.0
 CROWD = 100
 CROWD_SECONDS = 5.0
-#: How often: TLS keeps what a connection took until the other side has said goodbye.
+#: How often this is repeated: TLS keeps the memory of a connection until the peer has closed it.
 CROWD_ROUNDS = 3
-#: Blocks of Python's memory beyond which the garbage is left to Python: collecting it would take
-#: longer than others should wait, about 0.1 ms for a thousand.
+#: If Python has more blocks of memory than this, garbage collection is left to Python, because it
+#: would take too long: about 0.1 ms for a thousand blocks.
 MANY_BLOCKS = 500_000
 
 
 class Guard:
-    """The budgets of a server: frames that arrive, and answers that leave, on all connections
-    together may take ``flight_bytes`` each, by default what suits this process's memory.
+    """The budgets of a server: frames that arrive and answers that leave, on all connections
+    together, may each take ``flight_bytes``, by default what suits this process's memory.
     """
 
     def __init__(self, flight_bytes: int | None = None) -> None:
@@ -44,7 +45,7 @@ class Guard:
         self._rounds = 0
 
     def tidy(self, seconds: float = TIDY_SECONDS) -> None:
-        """Soon return to the system what frames have left that never came whole: nobody else needs
+        """Soon return the memory of incomplete frames to the system, because nobody else needs
         blocks of such sizes.
         """
         if self._tidying is None:
@@ -52,8 +53,8 @@ class Guard:
             self._tidying = loop.call_later(seconds, self._give_back)
 
     def note_end(self) -> None:
-        """A connection has ended. What a crowd of them took is returned to the system, too: with
-        TLS a connection that never proves anything takes some 100 KiB.
+        """Note that a connection has ended. The memory of many of them is returned to the system,
+        too: with TLS, a connection that never proves anything takes about 100 KiB.
         """
         self._ended += 1
         if self._ended >= CROWD:
@@ -68,7 +69,7 @@ class Guard:
     def _give_back(self) -> None:
         self._tidying = None
         if self.arriving.total:
-            self.tidy()  # it takes a moment, and frames are on their way
+            self.tidy()  # this takes a moment, and frames are arriving
             return
         if self._rounds:
             self._rounds -= 1
@@ -79,7 +80,7 @@ class Guard:
 
 
 class Turn:
-    """An answer's place among those that leave."""
+    """The place of an answer among those that leave."""
 
     def __init__(self, groups: tuple[str, ...]) -> None:
         self.groups = groups
@@ -106,7 +107,7 @@ class Turn:
 class Guarded:
     """One connection of a guarded server: its frames and its answers.
 
-    ``pause`` and ``resume`` stop and start reading from it; ``drop`` ends it, for a reason.
+    ``pause`` and ``resume`` stop and start reading from it; ``drop`` closes it, for a reason.
     """
 
     def __init__(
@@ -132,23 +133,23 @@ class Guarded:
         self._leaving = Meter(count_sent, self._find_leaving_pace, self._end)
 
     def prepare(self) -> None:
-        """Say how much memory a frame that begins takes before its bytes have come."""
+        """Set how much memory a new frame gets before its bytes have arrived."""
         is_ample = self._guard.arriving.is_ample
         self._frames.eager_bytes = EAGER_BYTES if is_ample else SHORT_BYTES
 
     def grow(self) -> None:
-        """Part of a frame is there. Raises MemoryError."""
+        """Handle a part of a frame that has arrived. Raises MemoryError."""
         if not self._frames.begun:
             return
         self._arriving.start()
         if self._guard.arriving.claim(self, self._frames.wanted):
             self._frames.grow()
         else:
-            self._arriving.stop()  # it waits for us
+            self._arriving.stop()  # the peer waits for this side
             self._pause()
 
     def resume(self) -> None:
-        """There is room for the rest of a frame."""
+        """Continue with a frame, for which there is room now."""
         self._arriving.start()
         try:
             self._frames.grow()
@@ -158,15 +159,15 @@ class Guarded:
             self._resume()
 
     def lack_memory(self) -> None:
-        """There is none for a frame."""
+        """Close the connection, because there is no memory for a frame."""
         self._drop(MEMORY)
 
     def finish_frame(self) -> None:
-        """A frame is whole."""
+        """Note that a frame is complete."""
         self._arriving.stop()
 
     def release_frame(self) -> None:
-        """The last frame has been let go."""
+        """Note that the last frame has been released."""
         self._guard.arriving.release(self)
 
     @property
@@ -188,7 +189,7 @@ class Guarded:
         self._guard.leaving.hold(self._turn, size)
 
     def wait_for_reader(self) -> None:
-        """The other side has to read before more is sent."""
+        """Note that the peer has to read before more is sent."""
         self._leaving.start()
 
     def end_answer(self) -> None:
@@ -196,7 +197,7 @@ class Guarded:
         self._guard.leaving.release(self._turn)
 
     def close(self) -> None:
-        """The connection has ended."""
+        """Note that the connection has ended."""
         self._arriving.close()
         self._leaving.close()
         if self._reserved:

@@ -1,15 +1,15 @@
 """The challenge and the response by which both sides show that they hold the key.
 
-As ``multiprocessing.connection`` of Python 3.12 and later speaks them with SHA-256, on every
-version of Python: what comes with 3.11 knows MD5 alone.
+The handshake is that of ``multiprocessing.connection`` in Python 3.12 and later, with SHA-256, on
+every version of Python; that of 3.11 only supports MD5.
 
     server ── #CHALLENGE#{sha256}… ─► client
     server ◄─ {sha256}<digest> ────── client
-    server ── #WELCOME# ────────────► client    and the same the other way round
+    server ── #WELCOME# ────────────► client    and the same in the other direction
 
-Each half is a generator that touches no connection. It yields a frame's body to have it sent, or
-None to be resumed with the body of the next frame: ``MsgpackConnection.follow`` and
-``FrameStream.follow`` do what it asks for.
+Each half is a generator that does not use a connection. It yields the body of a frame to send, or
+None to receive the body of the next frame. ``MsgpackConnection.follow`` and ``FrameStream.follow``
+carry this out.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ from headrace_wire.framing import Body
 
 Given = TypeVar("Given")
 
-#: What one side does in a handshake.
+#: One side of a handshake.
 Handshake = Generator[bytes | None, Any, Given]
 
-#: Bytes of a challenge's random part, as in the standard library.
+#: The size of a challenge's random part in bytes, as in the standard library.
 CHALLENGE_BYTES = 40
 
-#: A shorter challenge is refused: it could be one of few, and its answer known from another time.
-#: With as many bytes as a digest has, no challenge is one: see ``headrace_wire.tls``.
+#: A shorter challenge is refused: it could be one of few, so that its answer is known from another
+#: time. Together with ``DIGEST``, a challenge is longer than a digest: see ``headrace_wire.tls``.
 LEAST_CHALLENGE_BYTES = 32
 
 CHALLENGE = b"#CHALLENGE#"
 WELCOME = b"#WELCOME#"
 FAILURE = b"#FAILURE#"
 
-#: Names the digest, and is part of what it is taken of.
+#: Names the digest, and is part of the digested text.
 DIGEST = b"{sha256}"
 
-#: Bytes of an answer to a challenge.
+#: The size of an answer to a challenge in bytes.
 ANSWER_BYTES = len(DIGEST) + 32
 
 
 class StrangerError(EOFError):
-    """The other side does not know this handshake."""
+    """The peer does not know this handshake."""
 
 
 class FirstVersionError(StrangerError):
-    """The other side shakes hands as headrace 0.1 does on Python 3.11.
+    """The peer uses the handshake of headrace 0.1 on Python 3.11.
 
-    Where it has shown that it holds the ``key``, it awaits that its own challenge is answered.
+    If it has shown that it holds the ``key``, it expects an answer to its own challenge.
     """
 
     key: bytes = b""
 
 
 def deliver_challenge(key: bytes) -> Handshake[None]:
-    """Have the other side show that it holds the key. Raises AuthenticationError."""
+    """Let the peer show that it holds the key. Raises AuthenticationError."""
     yield from find_key([key])
 
 
 def find_key(keys: Iterable[bytes]) -> Handshake[bytes]:
-    """Have the other side show that it holds one of these keys, and return which.
+    """Let the peer show that it holds one of these keys, and return which.
 
     Raises AuthenticationError.
     """
@@ -73,11 +73,11 @@ def find_key(keys: Iterable[bytes]) -> Handshake[bytes]:
 
 
 def find_hinted_key(find_keys: Callable[[bytes], Iterable[bytes]]) -> Handshake[bytes]:
-    """Have the other side show that it holds one of the keys that it may be: what it says of its
-    key behind the answer, mostly nothing, is handed to ``find_keys``.
+    """Let the peer show that it holds one of several keys, and return which. ``find_keys`` is
+    called with the hint that the peer sends after its answer, which is usually empty.
 
-    Each is compared, also after one has fitted: how long it takes tells nothing about them.
-    Raises AuthenticationError, and FirstVersionError for a client of version 0.1 that holds one.
+    All keys are compared, even after a match, so that the time reveals nothing about them. Raises
+    AuthenticationError, and FirstVersionError for a client of version 0.1 that holds one.
     """
     message = DIGEST + os.urandom(CHALLENGE_BYTES)
     yield CHALLENGE + message
@@ -97,8 +97,8 @@ def find_hinted_key(find_keys: Callable[[bytes], Iterable[bytes]]) -> Handshake[
 
 
 def answer_challenge(key: bytes, hint: bytes = b"") -> Handshake[None]:
-    """Show that this side holds the key, and say which it is. Raises AuthenticationError when the
-    other side refuses, and StrangerError.
+    """Show that this side holds the key, with a hint which key it is. Raises AuthenticationError if
+    the peer refuses it, and StrangerError.
     """
     challenge = bytes((yield None))
     message = challenge.removeprefix(CHALLENGE)
@@ -117,8 +117,8 @@ def answer_challenge(key: bytes, hint: bytes = b"") -> Handshake[None]:
 
 
 def meet_first_version(key: bytes) -> Handshake[None]:
-    """Show a client of version 0.1 on Python 3.11, which has shown the key, that this side holds it
-    as well. Raises StrangerError.
+    """Show a client of version 0.1 on Python 3.11, which has proven the key, that this side holds
+    it, too. Raises StrangerError.
     """
     challenge = bytes((yield None))
     message = challenge.removeprefix(CHALLENGE)
@@ -131,7 +131,7 @@ def meet_first_version(key: bytes) -> Handshake[None]:
 
 
 def prove_both(key: bytes, hint: bytes = b"") -> Handshake[None]:
-    """The client's side of both halves."""
+    """Perform both halves, as the client."""
     yield from answer_challenge(key, hint)
     yield from deliver_challenge(key)
 

@@ -1,7 +1,7 @@
-"""What a notebook shows of a job, a worker or a cluster: small tables of HTML.
+"""What a notebook shows for a job, a worker or a cluster: small tables of HTML.
 
-Everything that people have named is escaped. There is no script and no colour, so that the tables
-fit to the light and the dark theme of any notebook.
+Everything that people have named is escaped. There are no scripts and no colours, so that the
+tables fit the light and the dark theme of any notebook.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from headrace_wire.printing import clean_line
 
 
 def draw_card(title: str, rows: Iterable[tuple[str, str]], bar: str = "") -> str:
-    """One thing: its title, a bar (see ``draw_bar``), and words with their values.
+    """Return one thing as HTML: its title, a bar (see ``draw_bar``), and words with their values.
 
     Rows without a value are left out.
     """
@@ -28,14 +28,14 @@ def draw_card(title: str, rows: Iterable[tuple[str, str]], bar: str = "") -> str
 
 
 def draw_bar(done: float, of: float) -> str:
-    """How much is done, as a bar."""
+    """Return a progress bar as HTML."""
     part = min(done / of, 1.0) if of else 0.0
     value = f'value="{part:.4f}" max="1"'
     return f' <progress {value} aria-label="done"></progress> {100 * part:.0f} %'
 
 
 def draw_list(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Several things of a kind, each in a row."""
+    """Return several things of a kind as HTML, each in a row."""
     head = "".join(
         f'<th scope="col" style="text-align:left">{_write(word)}</th>' for word in headings
     )
@@ -50,7 +50,7 @@ def draw_list(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]
 
 
 def write_time(unix_seconds: float | None) -> str:
-    """A time of the reader's own clock, to the second; "" for none."""
+    """Return a time by the reader's own clock, to the second; "" for None."""
     if unix_seconds is None:
         return ""
     return dt.datetime.fromtimestamp(unix_seconds).astimezone().isoformat(" ", "seconds")

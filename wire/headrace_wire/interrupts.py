@@ -1,8 +1,8 @@
-"""Waiting so that a signal ends the wait, on every system.
+"""Waits that signals can interrupt on every system.
 
-On Windows Ctrl-C does not wake a thread that waits for a lock, a socket or a process: Python heeds
-it when the wait is over. There the main thread, which alone heeds signals, looks up now and then.
-Elsewhere, and in other threads, a wait is one call.
+On Windows, Ctrl-C does not wake a thread that waits for a lock, a socket or a process: Python
+handles it after the wait. So the main thread, which alone handles signals, interrupts its wait now
+and then. On other systems, and in other threads, a wait is one call.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from headrace_wire.portable import PORTABLE
 
 T = TypeVar("T")
 
-#: Seconds after which the main thread looks up from a wait; None where a signal wakes it.
+#: After how many seconds the main thread interrupts a wait; None if signals wake it.
 HEED_SECONDS: float | None = 0.2 if sys.platform == "win32" or PORTABLE else None
 
-#: Seconds that a part of a wait has at least: a socket that is given 0 does not wait at all.
+#: The minimum number of seconds of a part of a wait: with 0, a socket would not wait at all.
 SHORTEST_SECONDS = 0.001
 
 
 def divide(seconds: float | None) -> Iterator[float | None]:
-    """How long to wait at a time, one after the other, until so many seconds are over.
+    """Yield how long to wait at a time, until so many seconds are over.
 
-    None is as long as it takes.
+    None stands for no limit.
     """
     if HEED_SECONDS is None or threading.current_thread() is not threading.main_thread():
         yield seconds
@@ -44,14 +44,16 @@ def divide(seconds: float | None) -> Iterator[float | None]:
 
 
 def acquire(lock: threading.Lock, seconds: float | None = None) -> bool:
-    """Take a lock, within so many seconds; None: as long as it takes. Returns whether it did."""
+    """Acquire a lock, within so many seconds; None for no limit. Returns whether it was
+    acquired.
+    """
     if HEED_SECONDS is None:
         return lock.acquire(timeout=-1 if seconds is None else seconds)
     return any(lock.acquire(timeout=-1 if part is None else part) for part in divide(seconds))
 
 
 def take(bell: SimpleQueue[T]) -> T:
-    """Take one item out of a queue, as soon as there is one."""
+    """Remove and return one item of a queue, as soon as there is one."""
     if HEED_SECONDS is None:
         return bell.get()
     while True:

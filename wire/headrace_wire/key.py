@@ -1,7 +1,7 @@
 """The key: a random secret in a file, which coordinator, workers and clients share.
 
-Made at the coordinator's first start and never a default. It takes part in multiprocessing's
-challenge and response (HMAC) and is itself never sent.
+It is made at the coordinator's first start; there is no default. It is used in multiprocessing's
+challenge and response (HMAC), and is never sent.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from headrace_wire.words import count
 #: The name of the coordinator's own key in its data folder.
 KEY_NAME = "key"
 
-#: Length of a new key in bytes, before it is written as hexadecimal text.
+#: The length of a new key in bytes, before it is written as hexadecimal text.
 KEY_BYTES = 32
 
-#: A key file shorter than this many characters is refused: it would be a password, not a key.
+#: A key file with fewer characters is refused: it would be a password and not a key.
 MINIMUM_CHARACTERS = 32
 
-#: How many random bits a key must have room for, with the characters that it is written in.
+#: How many random bits a key must be able to contain, with the characters that it uses.
 MINIMUM_BITS = 256
 
-#: Of how many different characters a key has at least; a random one has twice as many.
+#: How many different characters a key must have; a random one has twice as many.
 MINIMUM_DIFFERENT = 8
 
-#: The folder in which Docker hands secrets to a container, for its users to read.
+#: The folder in which Docker passes secrets to a container, for its users to read.
 SECRETS = Path("/run/secrets")
 
-#: A longer file is no key: another file was named by mistake.
+#: A longer file is not a key; it was named by mistake.
 MAXIMUM_CHARACTERS = 4096
 
 
 def load_key(path: Path) -> bytes:
-    """Read the key from ``path``. Raises KeyRefusedError when it cannot serve as one."""
+    """Read the key from ``path``. Raises KeyRefusedError if it cannot be used as one."""
     key, status = _read(path, MAXIMUM_CHARACTERS)
     if _is_text(key):
         key = key.strip()
@@ -64,22 +64,22 @@ def load_key(path: Path) -> bytes:
 
 
 def read_secret(path: Path, most: int) -> bytes:
-    """Read a file with keys in it, ``most`` bytes of it. Raises KeyRefusedError, as for a key."""
+    """Read ``most`` bytes of a file that contains keys. Raises KeyRefusedError, as for a key."""
     content, status = _read(path, most)
     _check_mode(path, status)
     return content
 
 
 def _read(path: Path, most: int) -> tuple[bytes, os.stat_result]:
-    """Read so many bytes of a file, and one more where there are more."""
+    """Read so many bytes of a file, and one more if there are more."""
     try:
-        # Without waiting: to open a pipe would, until somebody writes to it.
+        # Without blocking: opening a pipe would wait until somebody writes to it.
         descriptor = os.open(path, os.O_RDONLY | NONBLOCK | CLOEXEC | BINARY)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if stat.S_ISFIFO(status.st_mode):
                 raise KeyRefusedError(f"key file {path} is a pipe: name a file")
-            # No more than a key can be: a device may go on for ever.
+            # Not more than a key can have: a device may be endless.
             return file.read(most + 1), status
     except FileNotFoundError:
         raise KeyRefusedError(
@@ -94,9 +94,9 @@ def _read(path: Path, most: int) -> tuple[bytes, os.stat_result]:
 def _check_mode(path: Path, status: os.stat_result) -> None:
     """Raise KeyRefusedError for a file that others may read or change.
 
-    As with ssh, who may read a file of another user's is that user's affair: so root hands keys to
-    services, and Kubernetes its secrets. Docker's own are readable to all users of a container.
-    On Windows, whose files have lists of rights and no modes, nothing is checked.
+    As with ssh, the owner of a file decides who may read it: this is how root passes keys to
+    services, and Kubernetes its secrets. Docker's own secrets are readable for all users of a
+    container. On Windows, whose files have access lists and no modes, nothing is checked.
     """
     if not HAS_OWNERS or not stat.S_ISREG(status.st_mode):
         return
@@ -114,7 +114,7 @@ def _is_text(content: bytes) -> bool:
 
 
 def _find_weakness(key: bytes) -> str:
-    """Say what is wrong with a key that cannot be random, or is too short for that; or ""."""
+    """Return what is wrong with a key that cannot be random, or is too short for that; or ""."""
     if _is_text(key) and len(key.split()) > 1:
         return "has more than one line or word"
     if (key + key).find(key, 1) < len(key) or len(set(key)) < MINIMUM_DIFFERENT:
@@ -127,10 +127,10 @@ def _find_weakness(key: bytes) -> str:
 
 
 def ensure_key(path: Path) -> bytes:
-    """Read the key from ``path``, making a random one first if there is none.
+    """Read the key from ``path``; if there is none, first make a random one.
 
-    Two processes that start together agree on one key. Raises KeyRefusedError, and StoreError
-    where a key cannot be made because the disk is full.
+    Two processes that start together get the same key. Raises KeyRefusedError, and StoreError if a
+    key cannot be made because the disk is full.
     """
     try:
         if not path.exists():

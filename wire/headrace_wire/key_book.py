@@ -1,7 +1,8 @@
 """Keys that the coordinator's administrator made, by name, and the key before the last rotation.
 
-They lie in a file beside the coordinator's own key, ``keys.json`` beside ``key``. Whoever changes
-it holds a lock on the folder; it is replaced as a whole, so that it can be read at any time.
+They are in a file beside the coordinator's own key, ``keys.json`` beside ``key``. A process that
+changes it holds a lock on the folder. The file is replaced as a whole, so that it can be read at
+any time.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ from headrace_wire.role_files import find_source, write_role_files
 from headrace_wire.roles import DERIVED_ROLES, ROLES, TASK, WORKER, Holder, Role
 from headrace_wire.secret_files import replace_secret_file
 
-#: What the key before the last rotation is called.
+#: The name of the key before the last rotation.
 PREVIOUS = "previous"
 
-#: Named keys of one coordinator: each is compared in every handshake.
+#: The maximum number of named keys of one coordinator: each is compared in every handshake.
 MAX_NAMED_KEYS = 240
 
-#: Names of revoked keys that are kept: the last ones.
+#: How many names of revoked keys are kept: the last ones.
 MAX_REVOKED_NAMES = 4096
 
-#: Marks of keys that rotations replaced: the last ones.
+#: How many marks of keys that rotations replaced are kept: the last ones.
 MAX_ROTATED_MARKS = 64
 
-#: Bytes of the file.
+#: The maximum size of the file in bytes.
 MAX_BOOK_BYTES = 1 << 20
 
 KeyName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z")]
@@ -61,16 +62,17 @@ class NamedKey(Struct, frozen=True):
     made_at: float
 
     def hold(self) -> Holder:
-        """Who holds it."""
+        """Return its holder."""
         return Holder(self.name, self.role, mark_key(self.key.encode()))
 
 
 class KeyBook(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the file holds. ``previous`` is "" when no rotation is under way.
+    """The contents of the file. ``previous`` is "" if no rotation is in progress.
 
-    The names of keys that were ``revoked`` are not given again by mistake: what belongs to a key,
-    such as its jobs, is known by its name. ``rotated`` has the marks of the coordinator's own keys
-    that rotations replaced, so that others tell a rotation from a key that was replaced by hand.
+    The names of ``revoked`` keys are not reused by mistake, because what belongs to a key, such as
+    its jobs, is identified by its name. ``rotated`` has the marks of the coordinator's own keys
+    that rotations replaced, so that a rotation can be distinguished from a key that was replaced by
+    hand.
     """
 
     keys: tuple[NamedKey, ...] = ()
@@ -80,12 +82,12 @@ class KeyBook(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def find_book(path: Path) -> Path:
-    """The file of named keys beside the coordinator's own key at ``path``."""
+    """Return the file of named keys beside the coordinator's own key at ``path``."""
     return path.with_name(f"{path.name}s.json")
 
 
 def read_book(path: Path) -> KeyBook:
-    """The named keys beside the key at ``path``; none where there is no file.
+    """Return the named keys beside the key at ``path``; none if there is no file.
 
     Raises KeyRefusedError.
     """
@@ -102,10 +104,10 @@ def read_book(path: Path) -> KeyBook:
 
 
 def refuse_given_key(path: Path, usual: Path) -> None:
-    """Refuse a key as a coordinator's own that was given away, to a role or to somebody.
+    """Refuse to use a key as a coordinator's own that was given to a role or to somebody.
 
-    Whoever holds it would be the administrator. ``path`` names the key, and ``usual`` the one in
-    the data folder; neither need be there. Raises UsageError, and KeyRefusedError.
+    Its holder would be the administrator. ``path`` names the key, and ``usual`` the one in the data
+    folder; neither has to exist. Raises UsageError, and KeyRefusedError.
     """
     advice = "name the coordinator's own with --key-file or HEADRACE_KEY_FILE"
     if path in [name_role_file(path, role) for role in DERIVED_ROLES]:
@@ -125,7 +127,7 @@ def refuse_given_key(path: Path, usual: Path) -> None:
 
 
 def list_keys(key: bytes, book: KeyBook) -> Keys:
-    """All keys that are taken, with who holds each."""
+    """Return all valid keys, with the holder of each."""
     named = {one.key.encode(): one.hold() for one in book.keys}
     previous = derive_keys(book.previous.encode()) if book.previous else {}
     return {**named, **previous, **derive_keys(key)}
@@ -134,7 +136,7 @@ def list_keys(key: bytes, book: KeyBook) -> Keys:
 def make_named_key(path: Path, name: str, role: Role, *, take_over: bool = False) -> NamedKey:
     """Make a key beside the coordinator's own at ``path``. Raises UsageError.
 
-    With ``take_over`` it may have the name of a revoked one, and so what belonged to that.
+    With ``take_over``, it may have the name of a revoked key, and so gets what belonged to that.
     """
     if name.lower() in {*ROLES, TASK, PREVIOUS}:
         raise UsageError(f"{name!r} is what headrace calls a key of its own: choose another name")
@@ -165,13 +167,13 @@ def make_named_key(path: Path, name: str, role: Role, *, take_over: bool = False
 
 
 def drop_key(path: Path, made: NamedKey) -> None:
-    """Take back a key that nobody has seen. Raises UsageError."""
+    """Remove a key that nobody has seen. Raises UsageError."""
     with _edit(path) as book:
         _write(path, replace(book, keys=tuple(one for one in book.keys if one != made)))
 
 
 def revoke_key(path: Path, name: str) -> None:
-    """Take a named key back, or the one before the last rotation. Raises UsageError."""
+    """Revoke a named key, or the one before the last rotation. Raises UsageError."""
     if name in ROLES:
         raise UsageError(
             f"the key of role {name} follows from the coordinator's own: "
@@ -192,9 +194,9 @@ def revoke_key(path: Path, name: str) -> None:
 
 
 def rotate_key(path: Path) -> None:
-    """Replace the coordinator's own key; the one before is taken, too, until it is revoked.
+    """Replace the coordinator's own key. The previous one stays valid until it is revoked.
 
-    Raises UsageError, and KeyRefusedError when there is none.
+    Raises UsageError, and KeyRefusedError if there is none.
     """
     with _edit(path) as book:
         key = load_key(path)
@@ -204,7 +206,7 @@ def rotate_key(path: Path) -> None:
                 "ends that first"
             )
         new = os.urandom(KEY_BYTES).hex()
-        # In this order: at no time is a key refused that was taken before.
+        # In this order: a valid key is never refused in between.
         rotated = (*book.rotated, mark_key(key))[-MAX_ROTATED_MARKS:]
         _write(path, replace(book, previous=key.decode(), rotated=rotated))
         replace_secret_file(path, f"{new}\n".encode())
@@ -213,7 +215,7 @@ def rotate_key(path: Path) -> None:
 
 @contextlib.contextmanager
 def _edit(path: Path) -> Generator[KeyBook]:
-    """The keys as they are, which nobody else changes meanwhile."""
+    """Provide the current keys, which nobody else can change meanwhile."""
     try:
         with hold(_find_folder(path)):
             _require_own(path)
@@ -228,14 +230,16 @@ def _edit(path: Path) -> Generator[KeyBook]:
 
 
 def _find_folder(path: Path) -> Path:
-    """The key's folder. Raises OSError where there is none."""
+    """Return the key's folder. Raises OSError if there is none."""
     if not path.parent.is_dir():
         raise NotADirectoryError(errno.ENOENT, os.strerror(errno.ENOENT))
     return path.parent
 
 
 def _require_own(path: Path) -> None:
-    """Raise UsageError if this is not a coordinator's own key: those of the roles lie beside it."""
+    """Raise UsageError if this is not a coordinator's own key, beside which are those of the
+    roles.
+    """
     beside = name_role_file(path, WORKER)
     if not beside.exists() or load_key(beside) != derive_key(load_key(path), WORKER):
         raise UsageError(

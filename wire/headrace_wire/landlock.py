@@ -1,21 +1,22 @@
-"""Closing folders to this process for good, and to all that it starts: Linux's Landlock.
+"""Closes folders to this process for good, and to all that it starts, with Linux's Landlock.
 
-A process gives up rights by rules that say what stays allowed beneath which folders or files; what
-no rule allows is refused, to root as well. So that all but a few folders stays open, there is a
+A process gives up rights with rules that say what stays allowed beneath which folders or files.
+What no rule allows is refused, even to root. To keep everything but a few folders open, there is a
 rule for each entry of each folder on the way to them, but none for the way itself:
 
     /  ├─ bin, home, usr, …   a rule for each
        └─ etc ├─ hosts, ssl, …   a rule for each
-              └─ headrace   none: what lies in it, now or later, can be neither read nor changed
+              └─ headrace   none: its contents, now or later, can be neither read nor changed
 
-What is made later in a folder on the way is not covered by any rule either, and nothing can be made
-there.
+Entries that are created later in a folder on the way are not covered by any rule either, and
+nothing can be created there.
 
-What is given up is reading and writing, making, removing and moving. To list a folder, to run a
-program and to change a file's mode, owner and times are not: there is no right for the latter.
-Files can be moved and linked between what is allowed. A process in such a domain can neither trace
-one outside of it nor read its memory, environment or open files in /proc; and it can mount nothing.
-See the kernel's "Landlock: unprivileged access control" (userspace-api/landlock).
+The rights that are given up are reading and writing, creating, removing and moving. Listing a
+folder, running a program and changing a file's mode, owner and times are not affected: Landlock has
+no right for the latter. Files can be moved and linked between allowed folders. A process in such a
+domain can neither trace one outside of it nor read its memory, environment or open files in /proc,
+and it cannot mount anything. See the kernel's "Landlock: unprivileged access control"
+(userspace-api/landlock).
 """
 
 from __future__ import annotations
@@ -32,36 +33,37 @@ from functools import cache
 from headrace_wire.open_flags import CLOEXEC, NOFOLLOW, PATH
 from headrace_wire.portable import PORTABLE
 
-#: Whether this may be a system with Landlock, which can hide a process's memory, too.
+#: Whether this may be a system with Landlock, which can also hide a process's memory.
 IS_LINUX = sys.platform == "linux" and not PORTABLE
 
-#: System calls, with the same numbers on all machines that Python runs on but Alpha.
+#: System calls, with the same numbers on all machines that Python runs on, except Alpha.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 
-#: Of ``landlock_create_ruleset``: tell which version there is.
+#: Flag of ``landlock_create_ruleset``: return the version.
 _CREATE_RULESET_VERSION = 1
 
-#: Of ``landlock_add_rule``: what may be done beneath a folder, or with a file.
+#: Rule type of ``landlock_add_rule``: what is allowed beneath a folder, or with a file.
 _RULE_PATH_BENEATH = 1
 
-#: What may be done with a file: to open it for writing, and for reading.
+#: Rights for a file: to open it for writing, and for reading.
 _WRITE_FILE, _READ_FILE = 1 << 1, 1 << 2
 
-#: What may be done in a folder: to remove folders (bit 4) and files (5), to make devices (6, 11),
+#: Rights for a folder: to remove folders (bit 4) and files (5), and to create devices (6, 11),
 #: folders (7), files (8), sockets (9), pipes (10) and links (12).
 _CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))
 
-#: To move a file into another folder, or to link it there, and the first version that has it.
-#: Whoever is in a domain cannot do it where that is not named.
+#: The right to move a file into another folder, or to link it there, and the first version that has
+#: it. A process in a domain cannot do so if this right is not named.
 _REFER, _VERSION_WITH_REFER = 1 << 13, 2
 
-#: To shorten a file, and the first version that has it. Before, ``truncate`` is not kept back.
+#: The right to truncate a file, and the first version that has it. Before, ``truncate`` is not
+#: refused.
 _TRUNCATE, VERSION_WITH_TRUNCATE = 1 << 14, 3
 
-#: Of prctl: set-user-ID programs give no more rights (linux/prctl.h).
+#: Option of prctl: set-user-ID programs give no more rights (linux/prctl.h).
 _PR_SET_NO_NEW_PRIVS = 38
 
-#: Of prctl: no core dumps, and nothing of this process in /proc for others.
+#: Option of prctl: no core dumps, and no access of others to this process in /proc.
 _PR_SET_DUMPABLE = 4
 
 #: struct landlock_ruleset_attr (its first field), and struct landlock_path_beneath_attr.
@@ -70,8 +72,8 @@ _RULE = struct.Struct("=Qi")
 
 
 def explain_missing() -> str:
-    """Say why nothing can be closed here, or ""."""
-    if not IS_LINUX:  # other systems mean something else by these numbers
+    """Return why nothing can be closed here, or ""."""
+    if not IS_LINUX:  # these numbers mean something else on other systems
         return "this system has no Landlock"
     try:
         version = find_version()
@@ -85,11 +87,11 @@ def explain_missing() -> str:
 
 
 def close_folders(folders: Collection[str]) -> None:
-    """Close these folders to this thread, and to all that it starts: what lies in them can be
-    neither read nor changed.
+    """Close these folders to this thread, and to all that it starts: their contents can be neither
+    read nor changed.
 
-    They are absolute paths without links; that of a file closes it alone. Raises OSError where
-    that cannot be had.
+    They are absolute paths without links; the path of a file closes only that file. Raises OSError
+    if this is not possible.
     """
     domain = make_domain(folders)
     try:
@@ -99,7 +101,7 @@ def close_folders(folders: Collection[str]) -> None:
 
 
 def make_domain(folders: Collection[str]) -> int:
-    """Make ready to close folders: returns a descriptor for ``enter_domain``. Raises OSError."""
+    """Prepare to close folders. Returns a descriptor for ``enter_domain``. Raises OSError."""
     if missing := explain_missing():
         raise OSError(errno.ENOSYS, missing)
     of_file = _READ_FILE | _WRITE_FILE
@@ -119,24 +121,24 @@ def make_domain(folders: Collection[str]) -> int:
 def enter_domain(domain: int) -> None:
     """Close the folders of ``make_domain`` to this thread, and to all that it starts.
 
-    It asks the system, and does nothing else: it can be called in a process that was just forked
-    beside other threads. Raises OSError.
+    This only makes a system call, so it can be called in a process that was just forked while there
+    were other threads. Raises OSError.
     """
     try:
         _call(_RESTRICT_SELF, domain, 0)
     except OSError as error:
         if error.errno != errno.EPERM:
             raise
-        # Needed by whoever may not do everything, so that no program is misled by this.
+        # Unprivileged processes need this, so that set-user-ID programs cannot be deceived.
         if _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
             raise _make_error() from None
         _call(_RESTRICT_SELF, domain, 0)
 
 
 def hide_memory() -> None:
-    """Let no other process of this user look into this one, and no core be dumped of it.
+    """Prevent other processes of this user from reading this one's memory, and prevent core dumps.
 
-    Nothing happens on systems that cannot.
+    This does nothing on systems that cannot do it.
     """
     if not IS_LINUX:
         return
@@ -144,8 +146,8 @@ def hide_memory() -> None:
 
 
 def _list_open(folder: str, closed: Collection[str]) -> Iterator[str]:
-    """List what stays open in a folder on the way to those that are closed."""
-    for name in os.listdir(folder):  # noqa: PTH208 - names alone
+    """Iterate over what stays open in a folder on the way to those that are closed."""
+    for name in os.listdir(folder):  # noqa: PTH208 - only names
         path = f"{folder.rstrip('/')}/{name}"
         if path in closed:
             continue
@@ -156,7 +158,7 @@ def _list_open(folder: str, closed: Collection[str]) -> Iterator[str]:
 
 
 def find_version() -> int:
-    """Ask which version of Landlock there is; raises OSError where there is none."""
+    """Return the version of Landlock. Raises OSError if there is none."""
     return _call(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
 
 
@@ -168,7 +170,7 @@ def _allow(ruleset: int, path: str, of_file: int, of_folder: int) -> None:
     try:
         mode = os.fstat(entry).st_mode
         if stat.S_ISLNK(mode):
-            return  # what it points to counts
+            return  # its target is what matters
         rights = of_folder if stat.S_ISDIR(mode) else of_file
         _call(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, _RULE.pack(rights, entry), 0)
     finally:
@@ -181,7 +183,7 @@ def _libc() -> ctypes.CDLL:
 
 
 def _call(number: int, *arguments: int | bytes | None) -> int:
-    # Zeros for what is missing: the system looks at no more than it takes.
+    # Missing arguments are zeros: the system reads no more than it needs.
     words = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
     result: int = _libc().syscall(ctypes.c_long(number), *words)
     if result < 0:

@@ -1,4 +1,4 @@
-"""The keys that a running coordinator takes: read again when one of their files has changed."""
+"""The keys that a running coordinator accepts, which are read again when their files change."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from headrace_wire.session import audit
 
 log = logging.getLogger(__name__)
 
-#: What tells whether a file is another one than before: None where there is none.
+#: Changes when a file is replaced or changed; None if there is no file.
 Stamp = tuple[int, int, int] | None
 
 
 class LiveKeys:
     """The keys beside the coordinator's own at ``path``. Raises KeyRefusedError.
 
-    ``role_folder``: where the key of each role is written too, in a folder of its name.
-    ``on_key(key)`` is told the coordinator's own whenever keys have been read.
+    The key of each role is also written to ``role_folder``, in a folder of its name.
+    ``on_key(key)`` is called with the coordinator's own key whenever keys have been read.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class LiveKeys:
         self._keys = self._load()
 
     def find(self) -> Keys:
-        """The keys that are taken just now. The same object as long as nothing has changed."""
+        """Return the keys that are valid now; the same object as long as nothing has changed."""
         stamps = self._read_stamps()
         if stamps != self._stamps:
             self._stamps = stamps
@@ -55,7 +55,7 @@ class LiveKeys:
         return self._keys
 
     def find_own(self) -> bytes:
-        """The coordinator's own key, as it was read last."""
+        """Return the coordinator's own key, as last read."""
         return self._own
 
     def _load(self) -> Keys:

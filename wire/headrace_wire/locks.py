@@ -1,9 +1,9 @@
-"""Locks for ``with`` statements of threads that a signal's handler may interrupt.
+"""Locks for ``with`` statements in threads that a signal handler may interrupt.
 
-A handler may raise an exception in the main thread after any call of a function of C. A ``with``
-statement over a lock of ``_thread`` takes it and enters its block without such a place in between,
-so that the lock is left whatever happens: in CPython before 3.14. From then on ``__enter__`` is
-called as any function is, and now and then an interrupt leaves the lock taken for ever.
+A handler may raise an exception in the main thread after any call of a C function. In CPython
+before 3.14, a ``with`` statement over a lock of ``_thread`` acquires it and enters its block
+without such a point in between, so that the lock is released in any case. Since then, ``__enter__``
+is called like any other function, and sometimes an interrupt leaves the lock acquired forever.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from contextlib import AbstractContextManager
 
 
 class SteadyLock(_thread.RLock):  # type: ignore[misc] # final in typeshed, not in CPython
-    """One that looks after an interrupt whether it has been taken.
+    """A lock that checks after an interrupt whether it has been acquired.
 
-    ``__enter__`` returns without another call, and ``__exit__`` is the one of C, which has released
-    the lock before anything can interrupt it. A plain lock does not know who holds it; this one
-    is not meant to be taken twice.
+    ``__enter__`` returns without another call, and ``__exit__`` is the C function, which has
+    released the lock before anything can interrupt it. A plain lock does not know its owner; this
+    one does, but it must not be acquired twice.
     """
 
     __slots__ = ()
@@ -34,7 +34,7 @@ class SteadyLock(_thread.RLock):  # type: ignore[misc] # final in typeshed, not 
             raise
 
 
-#: Makes a lock that is used in ``with`` statements alone.
+#: Makes a lock that is only used in ``with`` statements.
 make_lock: Callable[[], AbstractContextManager[object]] = (
     SteadyLock if sys.version_info >= (3, 14) else threading.Lock
 )

@@ -1,7 +1,7 @@
-"""The log of a coordinator or worker, on standard error: lines for people, or JSON for programs.
+"""The log of a coordinator or worker on standard error: lines for people, or JSON for programs.
 
-What a record is about stands in fields of its own, where it has them: ``job``, ``task``,
-``attempt`` and ``worker``, given with ``extra``.
+The subject of a record is in separate fields, if it has them: ``job``, ``task``, ``attempt`` and
+``worker``, passed as ``extra``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from headrace_wire.log_writer import LogWriter
 from headrace_wire.printing import clean_line, indent
 from headrace_wire.version import VERSION
 
-#: How the log is written, and how it may be asked for: "auto" is text for a terminal alone.
+#: The formats of the log, and the values of the option: "auto" is text only for a terminal.
 LogFormat = Literal["text", "json"]
 LOG_FORMATS = ("auto", "text", "json")
 
-#: What a record may be about.
+#: The fields for the subject of a record.
 FIELDS = ("job", "task", "attempt", "worker")
 
 
@@ -31,7 +31,7 @@ _encode = json.JSONEncoder(default=str).encode
 
 
 class _Latest:
-    """The second that was written last: many lines are of the same one."""
+    """A cache of the last formatted second, because many lines have the same."""
 
     second: tuple[int, str] = (-1, "")
 
@@ -40,30 +40,30 @@ _latest = _Latest()
 
 
 class LineFormatter(logging.Formatter):
-    """Writes a log record as one line, and a traceback beneath it in lines that are indented."""
+    """Formats a log record as one line, followed by an indented traceback, if any."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name there
-        """The line itself."""
+        """Return the line itself."""
         return clean_line(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - its name there
-        """The lines of a traceback."""
+        """Return the lines of a traceback."""
         return indent(super().formatException(ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 - its name there
-        """The lines of a stack."""
+        """Return the lines of a stack."""
         return indent(super().formatStack(stack_info))
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a log record as a JSON object in one line. ``always`` are fields of every record."""
+    """Formats a log record as a JSON object in one line. ``always`` are fields of every record."""
 
     def __init__(self, **always: str) -> None:
         super().__init__()
         self._always = always
 
     def format(self, record: logging.LogRecord) -> str:
-        """The object."""
+        """Return the object."""
         shown: dict[str, object] = {
             "time": write_moment(record.created),
             "level": record.levelname.lower(),
@@ -80,15 +80,15 @@ class JsonFormatter(logging.Formatter):
 
 
 def write_object(shown: dict[str, object]) -> str:
-    """A JSON object as one line that every reader of JSON takes."""
+    """Return a JSON object as one line that every JSON parser accepts."""
     line = _encode(shown)
-    if "\\ud" in line:  # half of a pair of surrogates is refused by many who read JSON
+    if "\\ud" in line:  # many parsers refuse a lone surrogate
         line = _encode({name: _mend(value) for name, value in shown.items()})
     return line
 
 
 def write_moment(unix_seconds: float) -> str:
-    """Write a moment as people and programs read it, in UTC and with milliseconds."""
+    """Format a time for people and programs, in UTC and with milliseconds."""
     moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -96,13 +96,13 @@ def write_moment(unix_seconds: float) -> str:
 def about(
     job: str = "", task: int | None = None, attempt: int | None = None, worker: str = ""
 ) -> dict[str, object]:
-    """What a record is about, to be given as ``extra``."""
+    """Return the subject of a record, to be passed as ``extra``."""
     fields: dict[str, object] = {"job": job, "task": task, "attempt": attempt, "worker": worker}
     return {name: value for name, value in fields.items() if value not in {None, ""}}
 
 
 def write_local_time(unix_seconds: float) -> str:
-    """Write a moment as in a log for people: as logging's own formatters do."""
+    """Format a time as in a log for people, as logging's own formatters do."""
     second = int(unix_seconds)
     known, written = _latest.second
     if known != second:
@@ -112,7 +112,7 @@ def write_local_time(unix_seconds: float) -> str:
 
 
 def choose_log_format(asked: str) -> LogFormat:
-    """The format of this process's log."""
+    """Return the format of this process's log."""
     if asked == "auto":
         return "text" if sys.stderr is not None and sys.stderr.isatty() else "json"
     return "json" if asked == "json" else "text"
@@ -131,7 +131,7 @@ def start_logging(level: str, log_format: LogFormat = "text", **always: str) -> 
     handler.setFormatter(make_formatter(log_format, **always))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     if log_format == "json":
-        # What Python itself says would be lines that are no JSON, and one record in many of them.
+        # Python's own warnings would be lines that are not JSON, several for each warning.
         logging.captureWarnings(capture=True)
         sys.excepthook = log_uncaught
         threading.excepthook = lambda gone: log_uncaught(
@@ -150,7 +150,7 @@ def _make_handler() -> logging.Handler:
 
 
 def flush_log() -> None:
-    """Have what was logged written before what comes next on standard error."""
+    """Write what was logged before anything else is written to standard error."""
     for handler in logging.getLogger().handlers:
         handler.flush()
 
@@ -158,13 +158,13 @@ def flush_log() -> None:
 def log_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Log an exception that nobody has caught, as ``sys.excepthook`` would print it."""
+    """Log an uncaught exception, as ``sys.excepthook`` would print it."""
     name = threading.current_thread().name
     logging.getLogger(__name__).critical("uncaught in %s", name, exc_info=(kind, error, trace))
 
 
 def log_end(line: str) -> bool:
-    """Log why this process ends, if it has a log for programs; False where it has none."""
+    """Log why this process ends, if it has a log for programs. Returns False if it has none."""
     root = logging.getLogger()
     flush_log()
     if not any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):

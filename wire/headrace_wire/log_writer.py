@@ -1,11 +1,11 @@
-"""Writes the log so that nobody's work waits for whoever reads it.
+"""Writes the log without blocking anybody if its reader is slow.
 
     log.info(…) ─► standard error, while there is room
               └──► lines, so many at most ─► thread ─► standard error, until all are written
 
-A terminal that is stopped or a pipe that nobody reads would otherwise stop the event loop that
-logs, and with it everybody whom it serves. Lines for which there is no room are dropped, and
-counted in a line of their own as soon as others are read again.
+Otherwise, a stopped terminal or a pipe that nobody reads would block the event loop that logs, and
+all that it serves. Lines for which there is no room are dropped, and counted in another line as
+soon as the log is read again.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ from collections.abc import Callable
 from headrace_wire.forking import call_after_fork
 from headrace_wire.polling import WRITABLE, make_poll
 
-#: Lines that wait to be written.
+#: The maximum number of lines that wait to be written.
 MOST_LINES = 10_000
 
-#: Seconds that the end of the process waits for them.
+#: How many seconds the end of the process waits for them.
 FLUSH_SECONDS = 1.0
 
-#: What can be written to a pipe in which there is room, without waiting: POSIX's least PIPE_BUF for
-#: Linux, where ``select`` tells of room for one page.
+#: How much can be written without blocking to a pipe that has room: POSIX's minimum PIPE_BUF; on
+#: Linux, ``select`` reports room for one page.
 _PIECE_BYTES = 4096
 
 
 class LogThread(threading.Thread):
-    """Writes lines for which there was no room at first, and ends. It holds no lock meanwhile."""
+    """Writes lines for which there was no room at first, and ends. It holds no lock while it
+    waits.
+    """
 
     def __init__(self, write: Callable[[], None]) -> None:
         super().__init__(target=write, name="log", daemon=True)
 
 
 class LogWriter(logging.Handler):
-    """A handler of logging that never blocks. Thread safe.
+    """A logging handler that never blocks. Thread-safe.
 
-    It writes to a descriptor, as UTF-8. To a stream it would have to hold the stream's lock while
-    it waits, and Python needs that at its end.
+    It writes to a descriptor, as UTF-8. To write to a stream it would have to hold the stream's
+    lock while it waits, and Python needs that lock when it exits.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -55,7 +57,7 @@ class LogWriter(logging.Handler):
         call_after_fork(self._forget_thread)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, or have it written."""
+        """Write a record, now or later."""
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - as all handlers do
@@ -76,7 +78,7 @@ class LogWriter(logging.Handler):
             self._changed.wait_for(lambda: self._thread is None, FLUSH_SECONDS)
 
     def _write_lines(self) -> bool:
-        """Write as many lines as can be written now, and tell whether these were all."""
+        """Write as many lines as possible now, and return whether these were all."""
         while self._lines:
             self._lines[0] = self._write_what_fits(self._lines[0])
             if self._lines[0]:
@@ -92,12 +94,12 @@ class LogWriter(logging.Handler):
             self._thread = None
 
     def _write_what_fits(self, data: bytes) -> bytes:
-        """Write as much as can be written now, and return the rest."""
+        """Write as much as possible now, and return the rest."""
         while data and _has_room(self._descriptor):
             try:
                 data = data[os.write(self._descriptor, data[:_PIECE_BYTES]) :]
             except OSError:
-                return b""  # whoever read it has gone, and there is nowhere else to say so
+                return b""  # its reader has gone, and this cannot be reported anywhere
         return data
 
     def _write_all(self) -> None:
@@ -124,7 +126,7 @@ class LogWriter(logging.Handler):
         return f"{self.format(record)}\n".encode()
 
     def _forget_thread(self) -> None:
-        # In a forked child: the thread is the parent's, and so are the lines that it writes.
+        # In a forked child, the thread and the lines that it writes belong to the parent.
         self._changed = threading.Condition(threading.Lock())
         self._lines.clear()
         self._dropped = 0
@@ -132,7 +134,7 @@ class LogWriter(logging.Handler):
 
 
 def _has_room(descriptor: int) -> bool:
-    if make_poll is None:  # nobody can tell: all is written by the thread
+    if make_poll is None:  # this cannot be checked, so the thread writes everything
         return False
     poll = make_poll()
     poll.register(descriptor, WRITABLE)

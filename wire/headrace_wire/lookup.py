@@ -1,8 +1,8 @@
-"""Addresses of a host, looked up within a time limit.
+"""Looks up the addresses of a host within a time limit.
 
-The system's lookup has none: where a name server does not answer, it may take minutes. So it is
-made in a thread of its own, which is left alone when the time is over. Whoever asks again meanwhile
-waits for the same one.
+The system's lookup has no limit: if a name server does not answer, it may take minutes. So it runs
+in its own thread, which is abandoned after the limit. If the same host is looked up again
+meanwhile, the same lookup is used.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from headrace_wire.address import is_path
 from headrace_wire.forking import call_after_fork
 from headrace_wire.unix_sockets import FAMILY
 
-#: Seconds that a lookup may take. The system asks a second name server after five.
+#: How many seconds a lookup may take. The system asks a second name server after five.
 LOOKUP_SECONDS = 12.0
 
-#: The message about one that takes longer.
+#: The message about a lookup that takes longer.
 TAKES_TOO_LONG = "the lookup of its name takes too long"
 
-#: What is found: family, kind, protocol, canonical name and address, as a socket takes them.
+#: A result: family, kind, protocol, canonical name and address, as a socket requires them.
 Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
-#: Lookups under way, by host and port.
+#: Lookups in progress, by host and port.
 _under_way: dict[tuple[str, int], Future[Sequence[Found]]] = {}
 
 # A forked child has none of its parent's threads.
@@ -36,9 +36,9 @@ call_after_fork(_under_way.clear)
 
 
 def look_up(host: str, port: int, until: float | None = None) -> Sequence[Found]:
-    """The addresses of a host, by the monotonic moment ``until`` at the latest.
+    """Return the addresses of a host, by the monotonic time ``until`` at the latest.
 
-    Raises TimeoutError, and what the system's lookup does: OSError, UnicodeError.
+    Raises TimeoutError, and the errors of the system's lookup: OSError, UnicodeError.
     """
     try:
         return begin(host, port).result(measure_lookup(until))
@@ -47,9 +47,9 @@ def look_up(host: str, port: int, until: float | None = None) -> Sequence[Found]
 
 
 def find_listening(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
-    """The family and the address with which to listen at a host: IPv4 where a name has both.
+    """Return the family and the address with which to listen at a host: IPv4 if a name has both.
 
-    Raises OSError and UnicodeError, with a message that is fit for users.
+    Raises OSError and UnicodeError, with a message for users.
     """
     found = sorted(look_up(host, port), key=lambda one: one[0] != socket.AF_INET)
     family, _, _, _, place = found[0]
@@ -57,16 +57,16 @@ def find_listening(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
 
 
 def measure_lookup(until: float | None) -> float:
-    """Seconds for a lookup: as long as it may take, or what is left."""
+    """Return how many seconds a lookup may take, within ``until``."""
     left = LOOKUP_SECONDS if until is None else until - time.monotonic()
     return min(max(left, 0.0), LOOKUP_SECONDS)
 
 
 def begin(host: str, port: int) -> Future[Sequence[Found]]:
-    """Have the addresses of a host looked up, or find the lookup that is under way.
+    """Begin to look up the addresses of a host, or return the lookup that is in progress.
 
-    It cannot be cancelled. A host that is given as an address is found at once, and so is the path
-    of a Unix socket.
+    It cannot be cancelled. A host that is given as an address, or as the path of a Unix socket, is
+    found at once.
     """
     lookup: Future[Sequence[Found]] = Future()
     lookup.set_running_or_notify_cancel()
@@ -76,7 +76,7 @@ def begin(host: str, port: int) -> Future[Sequence[Found]]:
     try:
         lookup.set_result(_ask(host, port, socket.AI_NUMERICHOST))
     except (OSError, UnicodeError):
-        pass  # a name
+        pass  # it is a name
     else:
         return lookup
     found = _under_way.setdefault((host, port), lookup)
@@ -94,13 +94,13 @@ def begin(host: str, port: int) -> Future[Sequence[Found]]:
 def _run(lookup: Future[Sequence[Found]], host: str, port: int) -> None:
     try:
         settle = partial(lookup.set_result, _ask(host, port))
-    except Exception as error:  # noqa: BLE001 - raised where it is waited for
+    except Exception as error:  # noqa: BLE001 - raised to those who wait
         settle = partial(lookup.set_exception, error)
     _under_way.pop((host, port), None)
     settle()
 
 
 def _ask(host: str, port: int, flags: int = 0) -> Sequence[Found]:
-    # As bytes, for text makes the lookup import the tables of international names.
+    # As bytes, because text makes the lookup import the tables of international names.
     asked: Any = host.encode() if host.isascii() else host
     return socket.getaddrinfo(asked, port, type=socket.SOCK_STREAM, flags=flags)

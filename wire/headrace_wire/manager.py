@@ -1,9 +1,9 @@
-"""The manager: BaseManager speaking msgpack, with three objects and proxies that reconnect.
+"""The manager: BaseManager with msgpack, three objects, and proxies that reconnect.
 
     QueueManager(address, key).jobs()      ─► JobQueueApi, called by threads
     QueueManager(address, key).async_jobs() ─► the same, called by tasks of an event loop
 
-Server side: ``QueueManager(address, key).get_server(job_queue, result_queue, shared_state)``.
+On the server: ``QueueManager(address, key).get_server(job_queue, result_queue, shared_state)``.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ if TYPE_CHECKING:
     from headrace_wire.async_caller import AsyncCaller
     from headrace_wire.server import Server
 
-#: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
-#: knows better; longer than any long-poll.
+#: After how many seconds without a byte of the answer a connection counts as lost, unless the
+#: caller sets another limit; longer than any long-poll.
 ANSWER_SECONDS = MAX_WAIT_SECONDS + 20.0
 
-#: BaseManager and its proxies want a listener and a client for their serializer. They get none, as
-#: both sides here connect by themselves.
+#: BaseManager and its proxies require a listener and a client for their serializer. They get none,
+#: because both sides here make connections themselves.
 SERIALIZER = "msgpack"
 _pairs: dict[str, Any] = managers.listener_client  # type: ignore[attr-defined] # undocumented
 _pairs[SERIALIZER] = (None, None)
 
 
 class Proxy(managers.BaseProxy):
-    """Calls the methods of one served object. Thread safe.
+    """Calls the methods of one served object. Thread-safe.
 
-    A call takes a connection that no other one uses, and leaves it to the next. Nothing is created,
-    counted or shut down on the server. Whatever comes between a call and its answer drops the
-    connection: otherwise the next call would read this call's answer.
+    A call takes a connection that no other call is using, and leaves it to the next one. Nothing is
+    created, counted or shut down on the server. If anything interrupts a call before its answer,
+    the connection is closed, because otherwise the next call would read that answer.
     """
 
-    #: Set by the stock class; typeshed does not know them.
+    #: Set by BaseProxy; typeshed does not know them.
     _token: Any
     _authkey: bytes
 
@@ -75,11 +75,11 @@ class Proxy(managers.BaseProxy):
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
         self._open: weakref.WeakSet[MsgpackConnection] = weakref.WeakSet()
         self._opening = make_lock()
-        #: Set before ``close`` when no call is to be made any more.
+        #: Set before ``close`` if no more calls are allowed.
         self._closed = closed or threading.Event()
-        #: Set when a connection is to be tried just once.
+        #: Set if a connection is to be tried only once.
         self._stop = stop or threading.Event()
-        #: The newest last: what is used least may have been closed meanwhile.
+        #: The newest is last: the one that was least recently used may have been closed meanwhile.
         self._idle: list[MsgpackConnection] = []
         self._process = os.getpid()
         self._encryption = encryption
@@ -87,12 +87,12 @@ class Proxy(managers.BaseProxy):
         self._signatures = read_signatures(APIS[name])
 
     def replace_key(self, key: bytes) -> None:
-        """Show another key from the next connection on."""
+        """Use another key from the next connection on."""
         self._authkey = key
 
     def call(self, method: str, arguments: object, until: float | None = None) -> Any:
-        """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
-        not over at the monotonic moment ``until``; and what the greeting and the answer raise.
+        """Make one round trip. Raises UnreachableError if the connection is lost, or if it is not
+        over at the monotonic time ``until``; and the errors of the greeting and of the answer.
         """
         link: MsgpackConnection | None = None
         try:
@@ -100,11 +100,11 @@ class Proxy(managers.BaseProxy):
             link.set_stall_limit(self._answer_seconds, until)
             link.send_parts(encode_call(self._token.id, method, arguments))
             frame = link.receive()
-        except BaseException as error:  # a signal's handler may raise anything
+        except BaseException as error:  # a signal handler may raise anything
             if link:
                 link.close()
             if isinstance(error, EOFError | OSError):
-                self._drop_idle()  # they have gone the same way, or will have
+                self._drop_idle()  # they are closed, too, or soon will be
                 raise explain_loss(self._token.address, error) from None
             raise
         self._leave(link)
@@ -115,16 +115,18 @@ class Proxy(managers.BaseProxy):
             raise
 
     def close(self) -> None:
-        """Close the connections of all threads. Calls under way fail; a later one dials again."""
+        """Close the connections of all threads. Pending calls fail; a later one connects again."""
         self._leave_to_parent()
         with self._opening:
             links = list(self._open)
         for link in links:
-            link.interrupt()  # to close it is for the thread that uses it: a number that is free
-        self._drop_idle()  # would at once be another socket's, on which that thread then waits
+            # The thread that uses it has to close it. Otherwise its number would be free, and soon
+            # belong to another socket, on which that thread would wait.
+            link.interrupt()
+        self._drop_idle()
 
     def _incref(self) -> None:
-        """Stay silent: BaseProxy would dial the coordinator from every forked child."""
+        """Do nothing: BaseProxy would connect to the coordinator from every forked child."""
 
     def _take_connection(self, until: float | None) -> MsgpackConnection:
         self._leave_to_parent()
@@ -136,11 +138,11 @@ class Proxy(managers.BaseProxy):
         return self._connect(until)
 
     def _leave_to_parent(self) -> None:
-        """In a forked child: neither speak on the parent's connections nor end them for it."""
+        """In a forked child, neither use the parent's connections nor close them for it."""
         if self._process != os.getpid():
             self._process = os.getpid()
             self._open = weakref.WeakSet()
-            self._opening = make_lock()  # a thread of the parent's may have had it
+            self._opening = make_lock()  # a thread of the parent may have held it
             self._drop_idle()
 
     def _leave(self, link: MsgpackConnection) -> None:
@@ -165,14 +167,15 @@ class Proxy(managers.BaseProxy):
                     raise
         with self._opening:
             self._open.add(link)
-        if self._closed.is_set():  # closing may have come too early to see this one
+        # ``close`` may have come too early to see this one.
+        if self._closed.is_set():
             link.close()
             raise EOFError
         return link
 
     def _knock(self, until: float | None) -> MsgpackConnection:
-        """Open a connection. Raises BusyError for one that the coordinator closes, or says it has
-        no room for.
+        """Open a connection. Raises BusyError if the coordinator closes it, or says that it has no
+        room for it.
         """
         link = dial(self._token.address, self._authkey, until, self._encryption)
         try:
@@ -187,7 +190,7 @@ class RetryingProxy(Struct, frozen=True):
     or until the caller's limit: see ``timeouts``.
 
     Every method may be repeated. A refused key or another protocol is final at once, unless the
-    coordinator has taken the key before: see ``acquaintances``.
+    coordinator has accepted the key before: see ``acquaintances``.
     """
 
     proxy: Proxy
@@ -197,10 +200,10 @@ class RetryingProxy(Struct, frozen=True):
     closed: threading.Event
 
     def call(self, method: str, prepare: Callable[..., object], *arguments: Any) -> Any:
-        """Return the answer, however many attempts it takes. Raises UnreachableError.
+        """Return the answer, after as many attempts as necessary. Raises UnreachableError.
 
         ``prepare`` makes a message of the arguments, whose waits end by the caller's limit. Raises
-        ClosedError when the manager is closed, before or meanwhile.
+        ClosedError if the manager is or becomes closed.
         """
         attempts = Attempts(self.patience_seconds)
         while True:
@@ -220,10 +223,10 @@ class RetryingProxy(Struct, frozen=True):
 
 
 class Caller:
-    """An API's methods over the network, one attribute each; see ``QueueManager``.
+    """The methods of an API over the network, as attributes; see ``QueueManager``.
 
-    Nothing here refers back to the caller: when the last reference to it goes, its connections are
-    closed there and then, without waiting for the garbage collector.
+    Nothing here refers back to the caller, so when the last reference to it is gone, its
+    connections are closed at once, without waiting for the garbage collector.
     """
 
     def __init__(self, api: type, proxy: RetryingProxy) -> None:
@@ -234,9 +237,9 @@ class Caller:
 class QueueManager(managers.BaseManager):
     """The coordinator's two queues and its shared state, as served and as called.
 
-    ``patience_seconds``: how long a call goes on trying when the coordinator is away; ``on_lost``
-    is called with the error of each attempt that will be repeated; ``encryption`` is how a client
-    connects. After ``close`` each call raises ClosedError.
+    ``patience_seconds`` is how long a call keeps trying while the coordinator is away. ``on_lost``
+    is called with the error of each attempt that will be repeated. ``encryption`` is how a client
+    connects. After ``close``, each call raises ClosedError.
     """
 
     def __init__(
@@ -258,18 +261,18 @@ class QueueManager(managers.BaseManager):
         self._proxies: weakref.WeakSet[Proxy] = weakref.WeakSet()
 
     def close(self) -> None:
-        """Close the connections of all threads, for good: there are no more calls."""
+        """Close the connections of all threads, for good: no more calls are allowed."""
         self._closed.set()
         self.interrupt()
 
     def interrupt(self) -> None:
-        """End the calls that are under way; those that follow are tried once."""
+        """End the pending calls. Later calls are tried only once."""
         self._stop.set()
         for proxy in list(self._proxies):
             proxy.close()
 
     def replace_key(self, key: bytes) -> None:
-        """Show another key from the next connection on; those that are open stay."""
+        """Use another key from the next connection on; open connections are not affected."""
         self._key = key
         for proxy in list(self._proxies):
             proxy.replace_key(key)
@@ -284,11 +287,11 @@ class QueueManager(managers.BaseManager):
         find_keys: Callable[[bytes], Keys] | None = None,
         on_refused: Callable[[str], None] | None = None,
     ) -> Server:
-        """Make the server of these objects, listening but not yet accepting.
+        """Make the server of these objects, which listens but does not yet accept.
 
         Their methods are called in the event loop's thread; those that wait are coroutines.
-        ``find_keys`` returns the keys that are taken just now: the manager's own and those of the
-        roles when not given.
+        ``find_keys`` returns the keys that are valid now: by default the manager's own and those of
+        the roles.
         """
         from headrace_wire.server import Server  # noqa: PLC0415 - asyncio takes a while
 
@@ -312,8 +315,8 @@ class QueueManager(managers.BaseManager):
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         """The shared state of the coordinator.
 
-        A call that hears nothing for ``answer_seconds`` counts as lost and is repeated; that must
-        be longer than the waits it asks for. Not ``patient``: it is tried just once.
+        A call that receives nothing for ``answer_seconds`` counts as lost and is repeated; this
+        must be longer than the waits that it requests. If not ``patient``, it is tried only once.
         """
         return cast("SharedApi", self._caller("shared", answer_seconds, patient=patient))
 
@@ -372,4 +375,4 @@ class QueueManager(managers.BaseManager):
 
 
 def _ignore_loss(error: UnreachableError) -> None:
-    """Take no notice of a lost connection: nobody asked for it."""
+    """Ignore a lost connection; no callback was given."""

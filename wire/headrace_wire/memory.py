@@ -1,4 +1,4 @@
-"""How much memory this process may use, and what part of it messages on their way may take."""
+"""How much memory this process may use, and how much of it messages in transit may take."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ from headrace_wire import cgroup
 from headrace_wire.portable import PORTABLE
 from headrace_wire.rlimits import LIMITS
 
-#: The part of all memory that messages of one direction may take, and the most and the least of it.
-#: With the least, one large message after the other still passes.
+#: The fraction of all memory that messages of one direction may take, and its maximum and minimum.
+#: With the minimum, large messages still pass one after the other.
 FLIGHT_PART = 4
 MOST_FLIGHT_BYTES = 512 << 20
 LEAST_FLIGHT_BYTES = 64 << 20
 
 
 def count_memory(root: Path = Path("/")) -> int:
-    """The bytes of memory that this process and its children may have: the machine's, or less
-    where a control group says so.
+    """Return how many bytes of memory this process and its children may use: those of the machine,
+    or fewer if a control group limits them.
     """
     limits = [_count_machine()]
     for version, folder in cgroup.find_folders("memory", root):
         file = folder / ("memory.limit_in_bytes" if version == 1 else "memory.max")
-        with contextlib.suppress(OSError, ValueError):  # it is not there, or "max"
+        with contextlib.suppress(OSError, ValueError):  # it does not exist, or is "max"
             limits.append(int(file.read_text()))
     return min(limits)
 
 
 def find_memory_limit(root: Path = Path("/")) -> int:
-    """The bytes that a control group allows this process and its children; 0 for no limit."""
+    """Return how many bytes a control group allows this process and its children; 0 for no
+    limit.
+    """
     limit = count_memory(root)
     return 0 if limit >= _count_machine() else limit
 
 
 def count_own_memory(root: Path = Path("/")) -> int:
-    """The bytes that this process may have by itself: less where ``ulimit`` says so."""
+    """Return how many bytes this process may use by itself, which ``ulimit`` may limit further."""
     if LIMITS is None:
         return count_memory(root)
-    # What ``ulimit -v`` and ``ulimit -d`` set.
+    # The limits of ``ulimit -v`` and ``ulimit -d``.
     limits = map(LIMITS.getrlimit, (LIMITS.RLIMIT_AS, LIMITS.RLIMIT_DATA))
     set_here: list[int] = [soft for soft, _ in limits if soft != LIMITS.RLIM_INFINITY]
     return min([count_memory(root), *set_here])
@@ -54,8 +56,8 @@ def _count_machine() -> int:
 
 
 def choose_flight_bytes(memory_bytes: int) -> int:
-    """The bytes that messages of one direction may take of so much memory.
+    """Return how many bytes messages of one direction may take, given the memory.
 
-    A single message larger than that passes all the same, when it is the only one that moves.
+    A single larger message passes nevertheless, if no other one is moving.
     """
     return min(max(memory_bytes // FLIGHT_PART, LEAST_FLIGHT_BYTES), MOST_FLIGHT_BYTES)

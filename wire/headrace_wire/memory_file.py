@@ -1,7 +1,7 @@
-"""Files without a name, which go with the processes that have them open.
+"""Files without a name, which exist as long as a process has them open.
 
-Linux has them in memory (memfd_create(2)); elsewhere it is a file on the disk whose name is removed
-at once, or by Windows when it is closed.
+On Linux they are in memory (memfd_create(2)). Elsewhere it is a file on disk whose name is removed
+at once, or on Windows when it is closed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ HAS_MEMORY_FILES = hasattr(os, "memfd_create") and not PORTABLE
 _make_in_memory: Any = getattr(os, "memfd_create", None)
 _CLOSED_IN_PROGRAMS: int = getattr(os, "MFD_CLOEXEC", 0)
 
-#: Windows removes such a file itself when nobody has it open any more.
+#: Windows itself removes such a file when nobody has it open any more.
 _REMOVED_AT_CLOSE: int = getattr(os, "O_TEMPORARY", 0)
 
 
 def open_memory_file(name: str) -> int:
     """Open a new file, which children do not inherit. Raises OSError.
 
-    ``name`` is for people who look at what the process has open.
+    ``name`` helps people who look at the open files of the process.
     """
     if HAS_MEMORY_FILES:
         return int(_make_in_memory(name, _CLOSED_IN_PROGRAMS))

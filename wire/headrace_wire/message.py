@@ -1,8 +1,7 @@
-"""Messages: Structs that travel as MessagePack arrays of their fields, in order.
+"""Messages: Structs that are sent as MessagePack arrays of their fields, in order.
 
-While msgspec decodes what arrives, it checks types and bounds before it builds anything that does
-not fit, so that a malformed message is one ProtocolError or BoundsError and never a surprise
-further in.
+While msgspec decodes what arrives, it checks types and bounds before it builds an object, so that
+an invalid message raises one ProtocolError or BoundsError and causes no errors later.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ T = TypeVar("T")
 
 Packed = bytes | bytearray | memoryview
 
-#: What msgspec raises for bytes that are no value of a type: text may not be UTF-8, and lists may
-#: be too deep in each other.
+#: What msgspec raises for bytes that are not a value of a type: text may be invalid UTF-8, and
+#: lists may be nested too deeply.
 REFUSALS = (DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -35,7 +34,7 @@ class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 def dump(value: object) -> Any:
-    """A message, or what has messages in it, as lists and plain values."""
+    """Convert a message, or a value that contains messages, to lists and plain values."""
     return to_builtins(value, builtin_types=(bytes,))
 
 
@@ -44,8 +43,8 @@ def decode(
 ) -> T:
     """Decode what a client or a worker sent. Raises ProtocolError and BoundsError.
 
-    ``payloads`` are those behind the message, if there are any. Fields that have defaults may be
-    missing at its end. Of whoever ``is_newer`` there may be more of them.
+    ``payloads`` are those after the message, if there are any. Fields with defaults may be missing
+    at its end. A peer that ``is_newer`` may send more fields.
     """
     known: Any = kind if payloads is None else detach(cast("Any", kind))
     expected = loosen(known) if is_newer else known
@@ -61,7 +60,8 @@ def decode_trusted(
 ) -> T:
     """Decode what the coordinator sent or stored, as ``decode`` does. Raises ProtocolError.
 
-    An earlier version may have stored what is not within today's bounds, and text that is no UTF-8.
+    An earlier version may have stored values outside of the present bounds, and text that is not
+    valid UTF-8.
     """
     known: Any = kind if payloads is None else detach(cast("Any", kind))
     expected = loosen(known) if is_newer else known
@@ -85,7 +85,7 @@ def _complete(kind: type[T], found: Any, payloads: memoryview | None) -> T:
 
 
 def _build(hint: Any, value: Any) -> Any:
-    """A value of a type from plain values, without a look at its bounds. Raises ValidationError."""
+    """Convert plain values to a type, without checking its bounds. Raises ValidationError."""
     kind, _, is_optional = split_hint(hint)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if is_optional and value is None:
@@ -103,5 +103,5 @@ def _build(hint: Any, value: Any) -> Any:
         required = len(hints) - len(kind.__struct_defaults__)
         if len(values) < required or (len(values) > len(hints) and not is_loose(kind)):
             raise ValidationError("another number of fields")
-        return kind(*map(_build, hints.values(), values))  # no more than are known
+        return kind(*map(_build, hints.values(), values))  # only the known ones
     return convert(value, kind, builtin_types=(bytes,))

@@ -1,4 +1,4 @@
-"""Ends transfers that stand still, or creep: a frame that arrives, or an answer that leaves."""
+"""Ends transfers that stall or are too slow: frames that arrive, or answers that leave."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-#: Seconds between looks at a transfer.
+#: Seconds between two checks of a transfer.
 LOOK_SECONDS = 1.0
 
 
 class Pace(Struct, frozen=True):
-    """How slow a transfer may be: it ends when not a byte has moved for ``stall_seconds``, or when
-    it has been slower than ``floor`` bytes a second in all after ``grace_seconds``.
+    """How slow a transfer may be: it is ended if no byte has moved for ``stall_seconds``, or if it
+    is slower than ``floor`` bytes per second on average after ``grace_seconds``.
     """
 
     stall_seconds: float
@@ -21,20 +21,22 @@ class Pace(Struct, frozen=True):
     floor: float
 
     def permits(self, still: float, age: float, moved: int) -> bool:
-        """Whether a transfer may go on: seconds since a byte moved and since its begin, bytes."""
+        """Return whether a transfer may continue, given the seconds since the last byte and since
+        its beginning, and the bytes so far.
+        """
         if still >= self.stall_seconds:
             return False
         return age < self.grace_seconds or moved >= self.floor * age
 
 
-#: The usual pace, which any link can keep, and the one while others wait for memory.
+#: The usual pace, which any link can keep, and the one that applies while others wait for memory.
 PATIENT = Pace(20.0, 30.0, 16 << 10)
 HURRIED = Pace(2.0, 5.0, 256 << 10)
 
 
 class Meter:
     """Watches one direction of a connection, in an event loop. ``count`` returns how many bytes
-    have moved, ``find_pace`` how slow it may be, and ``on_slow`` is called when it is slower.
+    have moved, ``find_pace`` how slow it may be, and ``on_slow`` is called if it is slower.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Meter:
         self._begin()
 
     def start(self) -> None:
-        """A transfer has begun."""
+        """Note that a transfer has begun."""
         if not self._is_active:
             self._is_active = True
             self._begin()
@@ -57,11 +59,11 @@ class Meter:
                 self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def stop(self) -> None:
-        """It has ended, or cannot go on for a reason of ours."""
+        """Note that it has ended, or cannot continue for a reason on this side."""
         self._is_active = False  # the timer ends by itself: starting one costs more
 
     def close(self) -> None:
-        """The connection has ended."""
+        """Note that the connection has ended."""
         self._is_active = False
         if self._timer:
             self._timer.cancel()

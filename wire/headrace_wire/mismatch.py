@@ -1,7 +1,7 @@
-"""What msgspec says of a value that does not fit, in plain words: which field, and what it may be.
+"""Translates msgspec's messages about invalid values: which field is wrong, and what it may be.
 
-Of a text that is too long, for example, it says "Expected `str` of length <= 200 - at
-`$.text`", and people are told "text must be up to 200 printable characters".
+For example, for a text that is too long, msgspec's message is "Expected `str` of length <= 200 - at
+`$.text`", and people see "text must be up to 200 printable characters".
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any, Literal, get_args, get_origin
 
 from headrace_wire.bounds import KIND_WORDS, describe, is_record, quote, read_hints, split_hint
 
-#: What a message says, and where: "… - at `$.jobs[...].name`".
+#: A message, and its position: "… - at `$.jobs[...].name`".
 _WHOLE = re.compile(r"(?P<said>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
 _PART = re.compile(r"\.(?P<name>[^.\[]+)|\[[^\]]*\]")
 
-#: What msgspec calls types, and people.
+#: Names of types for people, by msgspec's names.
 _WORDS = {
     "int": KIND_WORDS[int],
     "float": KIND_WORDS[float],
@@ -28,17 +28,17 @@ _WORDS = {
     "object": "an object",
 }
 
-#: What is counted where a length is too much or too little.
+#: The unit of a length that is too large or too small.
 _UNITS = {"str": "characters", "bytes": "bytes"}
 
 _MOST = {"<=": "{} at most", "<": "less than {}", ">=": "{} at least", ">": "more than {}"}
 
 
 def explain_mismatch(error: Exception, kind: Any = None, whole: str = "it") -> str:
-    """What is wrong with a value that msgspec refused.
+    """Describe what is wrong with a value that msgspec refused.
 
-    ``kind`` is the type that it should have had, where that is known: so all that is allowed is
-    told. ``whole`` is what the value is called, where it is wrong as a whole.
+    ``kind`` is the expected type, if known, so that all allowed values can be described. ``whole``
+    is the name of the value itself.
     """
     matched = _WHOLE.fullmatch(str(error))
     said, path = (matched["said"], matched["path"] or "") if matched else (str(error), "")
@@ -50,7 +50,7 @@ def explain_mismatch(error: Exception, kind: Any = None, whole: str = "it") -> s
 
 
 def _follow(path: str, hint: Any, name: str) -> tuple[str, Any]:
-    """What a place is called, and its type, None where that is not known."""
+    """Return the name of a position, and its type, None if not known."""
     is_item = False
     for part in _PART.finditer(path):
         kind: Any = split_hint(hint)[0] if hint is not None else None
@@ -131,7 +131,7 @@ def _name_types(words: str) -> str:
     return " or ".join(_WORDS.get(word, word) for word in words.split(" | "))
 
 
-#: What msgspec says, and who says it in other words.
+#: Patterns of msgspec's messages, with the functions that translate them.
 _RULES: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = (
     (re.compile(r"Object missing required field `(.*)`", re.DOTALL), _explain_missing),
     (re.compile(r"Object contains unknown field `(.*)`", re.DOTALL), _explain_unknown),

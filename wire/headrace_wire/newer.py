@@ -2,7 +2,7 @@
 
     packed ─► loosen(JobSpec): fields beyond the known ones are skipped ─► tighten() ─► JobSpec
 
-Everything that is known is checked as ever.
+Everything that is known is checked as usual.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from msgspec.structs import fields as list_fields
 
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, is_record, read_hints, split_hint
 
-#: What stands for a word that is not known here, where there is such a thing, by the words that
-#: are.
+#: The replacement for an unknown word of a field, if there is one, by the type of the field.
 STAND_INS: dict[Any, str] = {}
 
 
 @cache
 def loosen(hint: Any) -> Any:
-    """The type with room for more fields in its messages; the type itself where it has none."""
+    """Return the type with room for more fields in its messages; the type itself if it has none."""
     kind, meta, is_optional = split_hint(hint)
     origin, arguments = get_origin(kind), get_args(kind)
     if kind in STAND_INS:
@@ -48,8 +47,8 @@ def loosen(hint: Any) -> Any:
 
 
 def tighten(hint: Any, value: Any) -> Any:
-    """A value of a type, from one of its loosened type."""
-    if value is None or loosen(hint) == hint:  # it may be one of several that are equal
+    """Return a value of a type, from one of its loosened type."""
+    if value is None or loosen(hint) == hint:  # it may be one of several equal types
         return value
     kind, _, _ = split_hint(hint)
     arguments = get_args(kind)
@@ -64,7 +63,7 @@ def tighten(hint: Any, value: Any) -> Any:
 
 
 def is_loose(kind: type[Struct]) -> bool:
-    """Whether a message may have more fields than are known here."""
+    """Return whether a message may have more fields than are known here."""
     return not kind.__struct_config__.forbid_unknown_fields
 
 

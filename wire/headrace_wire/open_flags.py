@@ -1,26 +1,26 @@
-"""How files are opened: flags of ``os.open``, 0 where the system does not have them."""
+"""Flags of ``os.open``, which are 0 if the system does not have them."""
 
 from __future__ import annotations
 
 import os
 
-#: Bytes are read and written as they are; Windows changes ends of lines otherwise.
+#: Read and write bytes unchanged; otherwise Windows changes the ends of lines.
 BINARY: int = getattr(os, "O_BINARY", 0)
 
-#: Programs that this process starts do not have the file. On Windows none has, unless it is told.
+#: Programs that this process starts do not inherit the file. On Windows this is the default.
 CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
 
-#: Opening does not wait: for whoever writes to a pipe, say.
+#: Opening does not block, for example until somebody writes to a pipe.
 NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
-#: A terminal does not become the process's own.
+#: A terminal does not become the controlling terminal of the process.
 NOCTTY: int = getattr(os, "O_NOCTTY", 0)
 
-#: Links are not followed at the end of a path.
+#: A link at the end of a path is not followed.
 NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 
-#: Folders alone are opened.
+#: Only folders are opened.
 DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 
-#: Only the place is opened, for which nobody needs a right to read; Linux alone has it.
+#: Opens only the location, which requires no permission to read; only Linux has this flag.
 PATH: int | None = getattr(os, "O_PATH", None)

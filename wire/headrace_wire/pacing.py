@@ -1,7 +1,8 @@
-"""Calls that look at all there is: the more there is, the longer they hold the event loop up.
+"""Paces calls that examine everything: the more there is, the longer they block the event loop.
 
-A key has one such call of a method under way at a time, and after it a pause that grows with the
-time that it took. So however many connections somebody opens for them, others are served between.
+A key has one such call of a method pending at a time, followed by a pause that grows with the time
+that the call took. So others are served in between, however many connections one client opens for
+such calls.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ PACED = frozenset(
     }
 )  # fmt: skip
 
-#: The pause after a call, in times of what it took.
+#: The pause after a call, as a multiple of its duration.
 PAUSES_PER_CALL = 3.0
 
-#: A call that took less, in seconds, is followed by none.
+#: After a call that took less than so many seconds, there is no pause.
 SHORT_SECONDS = 0.002
 
 
@@ -42,10 +43,11 @@ class _Turn(Struct, eq=False):
 
 
 class Pace:
-    """When a key may make its next call of a method."""
+    """Determines when a key may make its next call of a method."""
 
     def __init__(self) -> None:
-        #: Those with calls under way, or a pause after one: jobs' tokens are keys without end.
+        #: Those with pending calls, or in a pause. Others are forgotten, because there is no limit
+        #: to the number of jobs' tokens.
         self._turns: defaultdict[tuple[str, str], _Turn] = defaultdict(_Turn)
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class Pace:
     async def take(
         self, key: str, method: str, call: Callable[[], Coroutine[Any, Any, Given]]
     ) -> Given:
-        """Make a call when it is this key's turn. Raises what the call does."""
+        """Make a call when it is this key's turn. Raises the errors of the call."""
         who = key, method
         turn = self._turns[who]
         turn.calls += 1
@@ -83,14 +85,14 @@ class Pace:
 
 
 class Spent(Struct):
-    """For how long a call has held the event loop up."""
+    """For how long a call has blocked the event loop."""
 
     seconds: float = 0.0
 
 
 @coroutine
 def measure(call: Coroutine[Any, Any, Given], spent: Spent) -> Generator[Any, Any, Given]:
-    """Make a call, and measure its own steps: others have their turn while it waits."""
+    """Make a call, and measure only its own steps, because others run while it waits."""
     step: Callable[[], Any] = partial(call.send, None)
     while True:
         begun = time.thread_time()
@@ -102,7 +104,7 @@ def measure(call: Coroutine[Any, Any, Given], spent: Spent) -> Generator[Any, An
             spent.seconds += time.thread_time() - begun
         try:
             yield waits
-        except BaseException as error:  # noqa: BLE001 - it goes to the call
+        except BaseException as error:  # noqa: BLE001 - it is passed on to the call
             step = partial(call.throw, error)
         else:
             step = partial(call.send, None)

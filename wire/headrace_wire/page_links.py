@@ -1,9 +1,10 @@
-"""Links that log in to the coordinator's page: what is in them follows from a key, and is none.
+"""Links that log in to the coordinator's page. They contain a token that is derived from a key.
 
     <mark of the key>.<role>.<until when>.<HMAC-SHA256(key, "headrace page <all that>")>
 
-So a link may lie in a browser's history: it opens nothing but the page, ends by itself, and with
-the key. Whoever holds a key makes links without asking anybody.
+So it does no harm if a link remains in a browser's history: it only opens the page, and it becomes
+invalid after some time, and with the key. The holder of a key can make links without a request to
+the coordinator.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from headrace_wire.encryption import is_loopback
 from headrace_wire.keyring import mark_key
 from headrace_wire.roles import OBSERVER, Role
 
-#: Seconds for which a link is good that is opened at once, and one that a coordinator shows when it
-#: is started.
+#: For how many seconds a link is valid that is opened at once, and one that a coordinator shows
+#: when it is started.
 LINK_SECONDS = 3600.0
 START_LINK_SECONDS = 7 * 86400.0
 
 
 def make_link_token(key: bytes, seconds: float, *, looks_only: bool = False) -> str:
-    """The token of a link for whoever holds a key; it may be for looking only."""
+    """Return the token of a link for the holder of a key; with ``looks_only``, only for looking."""
     said = f"{mark_key(key)}.{OBSERVER if looks_only else ''}.{int(time.time() + seconds)}"
     return f"{said}.{_sign(key, said)}"
 
 
 def opens_with(token: str, key: bytes) -> bool:
-    """Whether the token of a link follows from this key, and has not ended."""
+    """Return whether the token of a link is derived from this key, and still valid."""
     said, _, signature = token.rpartition(".")
     if not hmac.compare_digest(_sign(key, said).encode(), signature.encode("utf-8", "replace")):
         return False
@@ -37,19 +38,19 @@ def opens_with(token: str, key: bytes) -> bool:
 
 
 def read_link_role(token: str) -> Role | None:
-    """The role that a link which ``opens_with`` a key is restricted to, if it is."""
+    """Return the role to which a link that ``opens_with`` a key is restricted, if it is."""
     parts = token.split(".")
     return OBSERVER if len(parts) == 4 and parts[1] == OBSERVER else None
 
 
 def write_link(page: str, token: str) -> str:
-    """The link to a page, such as ``http://127.0.0.1:7380``, with a token."""
+    """Return the link to a page, such as ``http://127.0.0.1:7380``, with a token."""
     return f"{page}/?token={token}"
 
 
 def reach_page(page: str, coordinator: Address) -> str:
-    """Where the page is for whoever reaches the coordinator there: one that is served at all
-    addresses of its machine is at that one, too.
+    """Return the URL of the page for a client that connects to the coordinator at this address: a
+    page that is served at all addresses of its machine is also served at that one.
     """
     scheme, _, place = page.partition("://")
     served = parse_address(place)
@@ -60,7 +61,7 @@ def reach_page(page: str, coordinator: Address) -> str:
 
 
 def is_elsewhere(page: str, coordinator: Address) -> bool:
-    """Whether the page is for the coordinator's machine alone, and that is another one."""
+    """Return whether only the coordinator's machine can open the page, and this is another one."""
     is_here = coordinator.is_unix or is_loopback(coordinator.host)
     return is_loopback(parse_address(page.partition("://")[2]).host) and not is_here
 

@@ -1,9 +1,9 @@
-"""Frames in parts: a large byte string goes from where it is to the socket, without a copy of it.
+"""Frames in parts: a large byte string is written to the socket without a copy of it.
 
     ["put", [job, 7, <1 MiB>]] ─► "put", job, 7, header of <1 MiB> │ <1 MiB> itself │ what follows
 
-msgpack copies every byte string into its buffer, and that into the frame: with six frames in the
-way of a task, that was a third of all copies of its input and its result.
+msgpack copies every byte string into its buffer, and that into the frame. A task passes through six
+frames, so that this was a third of all copies of its input and its result.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from headrace_wire.portable import PORTABLE
 if TYPE_CHECKING:
     import socket
 
-# msgpack's functions carry no types.
+# msgpack's functions have no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: Byte strings from this size on are parts of their own, and are written as they are. Their header
-#: has 32 bits for the size.
+#: Byte strings of this size or more are separate parts, and are written without a copy. Their
+#: header has 32 bits for the size.
 LARGE_BYTES = 1 << 16
 
-#: Parts that are sent in one call: the system takes 1024 (IOV_MAX).
+#: How many parts are sent in one call; the system accepts 1024 (IOV_MAX).
 MOST_AT_ONCE = 512
 
-#: Whether sockets take several parts in one call: those of Windows do not.
+#: Whether sockets accept several parts in one call, which is not so on Windows.
 HAS_SENDMSG = sys.platform != "win32" and not PORTABLE
 
-#: How a byte string of up to 2^32 bytes begins (msgpack's specification: bin 32).
+#: The header of a byte string of up to 2^32 bytes (msgpack's specification: bin 32).
 _BIN32 = struct.Struct("!BI")
 _BIN32_MARK = 0xC6
 
@@ -42,7 +42,7 @@ Parts = list[bytes]
 
 
 def pack_parts(value: object, **how: Any) -> Parts:
-    """Encode a value; ``how`` are options of msgpack. Raises what msgpack raises."""
+    """Encode a value; ``how`` are options of msgpack. Raises the errors of msgpack."""
     packer = _msgpack.Packer(autoreset=False, **how)
     parts: Parts = []
     _add(value, packer, parts)
@@ -52,17 +52,17 @@ def pack_parts(value: object, **how: Any) -> Parts:
 
 
 def join(parts: Parts) -> bytes:
-    """The frame as a whole, with one copy of each part."""
+    """Return the frame as a whole, with one copy of each part."""
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def measure(parts: Iterable[bytes | memoryview]) -> int:
-    """Bytes in all parts together."""
+    """Return the total number of bytes of all parts."""
     return sum(map(len, parts))
 
 
 def send_some(sock: socket.socket, parts: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
-    """Send what a socket takes at once. Returns what is left. Raises OSError."""
+    """Send as much as a socket accepts at once. Returns the rest. Raises OSError."""
     if sys.platform == "win32" or not HAS_SENDMSG:
         return send_first(sock, parts)
     return drop_sent(parts, sock.sendmsg(parts[:MOST_AT_ONCE]))
@@ -71,12 +71,12 @@ def send_some(sock: socket.socket, parts: Sequence[bytes | memoryview]) -> list[
 def send_first(
     sock: socket.socket, parts: Sequence[bytes | memoryview]
 ) -> list[bytes | memoryview]:
-    """Do the same, for sockets that take one part at a time."""
+    """Do the same, for sockets that accept one part at a time."""
     return drop_sent(parts, sock.send(parts[0]))
 
 
 def drop_sent(parts: Sequence[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
-    """What is left of parts when so many of their bytes are sent."""
+    """Return the rest of parts after so many of their bytes were sent."""
     for place, part in enumerate(parts):
         if sent < len(part):
             return [memoryview(part)[sent:], *parts[place + 1 :]]

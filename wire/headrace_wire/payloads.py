@@ -1,12 +1,12 @@
-"""Frames: a structure in MessagePack, and behind it the payloads, which are passed on as they are.
+"""Frames: a structure in MessagePack, followed by the payloads, which are passed on unchanged.
 
-    structure                                                  where the payloads are small
-    0xC1 │ length of the structure │ structure │ payload │ …   where they are not
+    structure                                                  if the payloads are small
+    0xC1 │ length of the structure │ structure │ payload │ …   if they are not
 
-Payloads are the opaque bytes in messages. Small ones stand in the structure, as byte strings. Where
-they are large, the structure has the length of each instead, and they follow in the same order. So
-a large payload goes from where it is to the socket without a copy, and the structure, all of which
-has to be looked at, stays short. (No value of MessagePack begins with 0xC1.)
+Payloads are the opaque bytes in messages. Small ones are in the structure, as byte strings. If they
+are large, the structure has the length of each instead, and they follow in the same order. So a
+large payload is written to the socket without a copy, and the structure, all of which has to be
+examined, is short. (No value of MessagePack begins with 0xC1.)
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from headrace_wire.errors import UsageError
 from headrace_wire.message import dump
 from headrace_wire.parts import Parts
 
-#: Bytes in the structure of a call: two for each of as many payloads as a call may have.
+#: The maximum size of the structure of a call: two bytes for each of the maximum number of
+#: payloads.
 MAX_STRUCTURE_BYTES = 2 << 20
 
-#: Bytes up to which the payloads of a message, taken together, stand in its structure.
+#: If the payloads of a message have at most so many bytes in total, they are in its structure.
 INLINE_BYTES = 1 << 16
 
 _MARK = 0xC1
@@ -40,8 +41,8 @@ def encode(
 ) -> Parts:
     """Encode an array with a message in it, in parts that are sent one after the other.
 
-    Text that is no UTF-8, such as the name of a file, is escaped: it is for people. Raises
-    TypeError, OverflowError, and UsageError for a structure of more than ``most`` bytes.
+    Text that is not valid UTF-8, such as a file name, is escaped, because it is meant for people.
+    Raises TypeError, OverflowError, and UsageError for a structure of more than ``most`` bytes.
     """
     payloads: list[bytes] = []
     if _measure(message) > INLINE_BYTES:
@@ -63,9 +64,9 @@ def encode(
 
 
 def split(frame: bytes | bytearray | memoryview, most: int) -> tuple[memoryview, memoryview | None]:
-    """The structure of a frame, and the payloads behind it; None where they stand in it.
+    """Return the structure of a frame, and the payloads after it; None if they are in it.
 
-    Raises ValueError for a structure of more than ``most`` bytes, or one that is not whole.
+    Raises ValueError for a structure that has more than ``most`` bytes, or is incomplete.
     """
     structure, payloads = memoryview(frame), None
     if frame and frame[0] == _MARK:
@@ -79,7 +80,7 @@ def split(frame: bytes | bytearray | memoryview, most: int) -> tuple[memoryview,
 
 
 def _measure(value: Any) -> int:
-    """Bytes of all payloads in a field of a message."""
+    """Return the size of all payloads in a field of a message."""
     kind = cast("object", type(value))
     if kind is bytes:
         return len(value)
@@ -91,7 +92,7 @@ def _measure(value: Any) -> int:
 
 
 def _take_out(value: Any, payloads: list[bytes]) -> Any:
-    """The value with a length in place of each payload."""
+    """Return the value with a length instead of each payload."""
     kind = cast("object", type(value))
     if kind is bytes:
         payloads.append(value)

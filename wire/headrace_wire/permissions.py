@@ -10,16 +10,16 @@ from pathlib import Path
 from headrace_wire.errors import StoreError
 from headrace_wire.users import find_user, name_user
 
-#: What may be wanted of a file, for messages.
+#: Uses of a file, for messages.
 READ, WRITE, ENTER = "read", "write", "enter"
 
-#: What the system says of a full disk: no room, more than the user's share, a larger file than is
-#: allowed.
+#: The system's errors for a full disk: no space, more than the user's quota, a file that is larger
+#: than allowed.
 FULL_NUMBERS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def refuse_full_disk(error: OSError, what: str, folder: Path) -> None:
-    """Raise StoreError where the disk of a folder is full; ``what`` was to be written there."""
+    """Raise StoreError if the disk of a folder is full; ``what`` was to be written there."""
     if error.errno in FULL_NUMBERS:
         raise StoreError(
             f"{what}, as its disk is full ({error.strerror}): make room on the disk of {folder}"
@@ -27,9 +27,10 @@ def refuse_full_disk(error: OSError, what: str, folder: Path) -> None:
 
 
 def explain_error(error: OSError, path: str | os.PathLike[str], use: str = READ) -> str:
-    """Why a path could not be used: what the system says, or more of it if permission is missing.
+    """Return why a path could not be used: the system's message, or a longer one if permission is
+    missing.
 
-    ``use`` is what was wanted: to read it, or to write it.
+    ``use`` is what was to be done: to read it, or to write it.
     """
     if isinstance(error, PermissionError) and (denied := explain_denied(path, use)):
         return denied
@@ -37,9 +38,9 @@ def explain_error(error: OSError, path: str | os.PathLike[str], use: str = READ)
 
 
 def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
-    """Why this process may not read or write a path, "" if it may or nobody can tell.
+    """Return why this process may not read or write a path, "" if it may or if this is not known.
 
-    A file that does not exist is written by way of its folder.
+    Writing a file that does not exist depends on its folder.
     """
     place = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
     for folder in reversed(place.parents):
@@ -56,7 +57,7 @@ def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
 
 
 def may_use(place: str | os.PathLike[str], how: int) -> bool:
-    """Whether this process may use a path so; ``how`` is as for ``os.access``."""
+    """Return whether this process may use a path; ``how`` is as for ``os.access``."""
     return os.access(place, how, effective_ids=os.access in os.supports_effective_ids)
 
 

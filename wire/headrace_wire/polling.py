@@ -1,4 +1,4 @@
-"""Waiting for one descriptor by poll(2), which any number of them may have. Windows has no poll."""
+"""Waits for one descriptor with poll(2), whatever its number is. Windows has no poll."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ READABLE: int = getattr(select, "POLLIN", 1)
 WRITABLE: int = getattr(select, "POLLOUT", 4)
 CLOSED: int = getattr(select, "POLLNVAL", 32)
 
-#: What makes a poll object; None where there is none.
+#: Makes a poll object; None if there is none.
 make_poll: Any = None if PORTABLE else getattr(select, "poll", None)

@@ -1,16 +1,16 @@
-"""Whether this process does without what only some systems have.
+"""Whether this process avoids features that only some systems have.
 
-``HEADRACE_PORTABLE=1`` has it do on Linux what it does where there is no epoll, no fork server, no
-Unix socket and so on, so that this can be tried without such a system. Each of those things has one
-module that decides at its import whether it is used.
+With ``HEADRACE_PORTABLE=1``, it does on Linux what it does on systems without epoll, fork server,
+Unix sockets and so on, so that this can be tested without such a system. For each of these
+features, one module decides at its import whether it is used.
 """
 
 from __future__ import annotations
 
 import os
 
-#: The name of the variable, which children of an embedded cluster are given too.
+#: The name of the variable, which children of an embedded cluster inherit.
 VARIABLE = "HEADRACE_PORTABLE"
 
-#: Whether what only some systems have is left unused.
+#: Whether features that only some systems have are not used.
 PORTABLE = os.environ.get(VARIABLE) == "1"

@@ -1,10 +1,10 @@
-"""What the coordinator says to the process that opens a job's results, over a socket.
+"""What the coordinator sends to the process that opens a job's results, over a socket.
 
     order   its length, and JSON: which job it is, and what is wanted
     span    the index of its first task, the length of its batch, and the batch
-    end     in place of a span: all has been said
+    end     instead of a span: everything has been sent
 
-The other way come a summary as JSON; or a line of JSON, and then a file.
+The answer is a summary as JSON; or a line of JSON, and then a file.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct, convert
 
-#: What is run as that process: it is never imported by the coordinator.
+#: The module that this process runs; the coordinator never imports it.
 MODULE = "headrace_services.presenting"
 
 #: Before the order: its length. Before a span: its first task, and the length of its batch.
 _ORDER_HEAD, _SPAN_HEAD = Layout("!I"), Layout("!QQ")
 
-#: In place of the head of a span.
+#: Sent instead of the head of a span.
 END = _SPAN_HEAD.pack(2**64 - 1, 0)
 
 
 class Order(Struct, frozen=True):
-    """Which job it is, and what is wanted: its ``summary``, or else the file. ``kept``: there still
-    are results.
+    """Which job it is, and whether its ``summary`` is wanted or else the file. ``kept`` means that
+    there still are results.
 
-    Nothing beneath the folders ``closed`` has to be read for that.
+    Nothing in the ``closed`` folders has to be read for that.
     """
 
     service: str
@@ -47,7 +47,7 @@ class Order(Struct, frozen=True):
         """Encode it as it is sent."""
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         fields["parameters"] = base64.b64encode(self.parameters).decode()
-        body = json.dumps(fields).encode()  # names of folders may be no text
+        body = json.dumps(fields).encode()  # names of folders may not be valid text
         return _ORDER_HEAD.pack(len(body)) + body
 
     @classmethod
@@ -60,7 +60,7 @@ class Order(Struct, frozen=True):
 
 
 def write_head(start: int, size: int) -> bytes:
-    """What goes before a batch."""
+    """Return the head that precedes a batch."""
     return _SPAN_HEAD.pack(start, size)
 
 
@@ -74,7 +74,7 @@ def read_span(source: BinaryIO) -> tuple[int, bytes] | None:
 
 
 def read_exactly(source: BinaryIO, size: int) -> bytes:
-    """Read so many bytes. Raises EOFError where there are fewer."""
+    """Read so many bytes. Raises EOFError if there are fewer."""
     data = source.read(size)
     if len(data) < size:
         raise EOFError

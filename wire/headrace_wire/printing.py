@@ -1,6 +1,6 @@
-r"""Text that others made, fit to be printed: in tables, messages and logs.
+r"""Text from others, made safe for printing: in tables, messages and logs.
 
-A job's name, an error's text or a worker's host may hold what a terminal obeys, or line breaks that
+A job's name, an error's text or a worker's host may contain control characters, or line breaks that
 make one line look like two. Such characters are shown as Python would write them, ``\x1b``.
 """
 
@@ -11,7 +11,7 @@ import re
 
 from headrace_wire.bounds import UNPRINTABLE
 
-#: What one line of an error has at most; a value that is repeated in it may be of any length.
+#: The maximum length of one line of an error, in which a value of any length may be repeated.
 MAX_LINE_CHARACTERS = 1000
 
 _LINE = re.compile(f"[{UNPRINTABLE}]")
@@ -19,14 +19,15 @@ _TEXT = re.compile(f"(?![\\n\\t])[{UNPRINTABLE}]")
 
 
 def clean_line(text: str) -> str:
-    """A text as one line without control characters."""
+    """Return a text as one line without control characters."""
     return _LINE.sub(_escape, text)
 
 
 def shorten_line(text: str) -> str:
-    """A text as ``clean_line`` has it, of 1,000 characters at most.
+    """Return a text as ``clean_line`` does, with at most 1,000 characters.
 
-    The middle of a longer one is left out: its start says what happened, and its end what to do.
+    The middle of a longer text is left out: its beginning says what happened, and its end what to
+    do.
     """
     line = clean_line(text)
     if len(line) <= MAX_LINE_CHARACTERS:
@@ -36,18 +37,18 @@ def shorten_line(text: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """A text with its own line breaks and tabs, and no other control characters."""
+    """Return a text with its line breaks and tabs, and no other control characters."""
     return _TEXT.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def write_json(value: object) -> str:
-    """A value as JSON in one line; numbers that JSON does not know become null."""
+    """Return a value as JSON in one line; numbers that JSON cannot represent become null."""
     known = json.loads(json.dumps(value), parse_constant=lambda _: None)
     return json.dumps(known)
 
 
 def indent(text: str) -> str:
-    """Lines of which none looks like a record of its own."""
+    """Indent lines, so that none looks like a separate record."""
     return "    " + clean_text(text).replace("\n", "\n    ")
 
 

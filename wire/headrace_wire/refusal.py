@@ -1,8 +1,8 @@
-"""What is wrong with a message that msgspec refused, in words: which value, and what it may be.
+"""Describes what is wrong with a message that msgspec refused: which value, and what it may be.
 
-msgspec tells where it stopped and what it wanted there, but not what it found. Refusals are rare,
-so a refused message is read once more here, field by field; and nothing is built that has not been
-counted.
+msgspec says where it stopped and what it expected there, but not what it found. Refusals are rare,
+so a refused message is read again here, field by field, and the number of entries is checked before
+anything is built.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _NIL = b"\xc0"
 
 
 def explain_refusal(kind: Any, packed: bytes | bytearray | memoryview) -> HeadraceError:
-    """A BoundsError or a ProtocolError about the first value that is not of its type."""
+    """Return a BoundsError or a ProtocolError about the first value that is not of its type."""
     try:
         _check(kind, memoryview(packed), kind.__name__)
     except HeadraceError as error:
         return error
     except (DecodeError, RecursionError):
-        pass  # bytes are missing, or lists are too deep in each other
+        pass  # bytes are missing, or lists are nested too deeply
     return ProtocolError(f"a malformed {kind.__name__} arrived")
 
 
 def _check(hint: Any, packed: memoryview, name: str) -> None:
-    """Raise what is to be said of a value of this name, if anything is."""
+    """Raise an error if there is anything wrong with a value of this name."""
     kind, meta, is_optional = split_hint(hint)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if is_optional and bytes(packed[:1]) == _NIL:
@@ -98,7 +98,7 @@ def _decode(kind: Any, packed: memoryview, name: str) -> Any:
 
 
 def count_entries(packed: bytes | memoryview, marks: tuple[int, int, int] = ARRAY) -> int:
-    """The number of entries in an array or a map, from its header; -1 for anything else."""
+    """Return the number of entries in an array or a map, from its header; -1 for anything else."""
     short, middle, long = marks
     first = packed[0] if packed else 0
     if first & 0xF0 == short:

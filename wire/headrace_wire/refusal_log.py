@@ -1,7 +1,7 @@
-"""What the log says of connections that are refused: a line a minute for each address.
+"""Logs refused connections: one line per minute for each address.
 
-The first one is told at once, with what was wrong; those that follow within the minute are summed
-up at its end. So whoever knocks all day fills no disk, and a mistake is still seen at once.
+The first one is logged at once, with the reason; those that follow within the minute are summarized
+at its end. So a peer that keeps trying does not fill the disk, and a mistake is still seen at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: Seconds between lines about one address.
 LINE_SECONDS = 60.0
 
-#: Addresses that have lines of their own at a time; all others share one.
+#: How many addresses have their own lines at a time; all others share one.
 MOST_ADDRESSES = 64
 OTHERS = "other addresses"
 
@@ -29,7 +29,7 @@ KEY, PROTOCOL, HANDSHAKE, PENDING = "key", "protocol", "handshake", "pending"
 FULL, IDLE, STALLED, DESCRIPTORS = "full", "idle", "stalled", "descriptors"
 HTTP, TOKEN, MEMORY = "http", "token", "memory"
 
-#: What is said of many connections that were refused for a reason. The reasons are labels of a
+#: The texts about many connections that were refused for a reason. The reasons are labels of a
 #: metric, too.
 REASONS = {
     KEY: "did not hold the key",
@@ -54,15 +54,15 @@ class _Tally(Struct):
 
 
 class RefusalLog:
-    """Makes the lines; the caller writes them. ``note`` returns the first one about an address,
-    ``collect`` those that are due.
+    """Makes the lines; the caller writes them. ``note`` returns whether to log a connection at
+    once, and ``collect`` returns the lines that are due.
     """
 
     def __init__(self) -> None:
         self._tallies: dict[str, _Tally] = {}
 
     def note(self, address: str, reason: str, now: float) -> bool:
-        """Count a connection, and return whether it is to be told at once."""
+        """Count a connection, and return whether it is to be logged at once."""
         tally = self._tallies.get(address)
         if tally is None and len(self._tallies) >= MOST_ADDRESSES:
             address = OTHERS
@@ -74,7 +74,7 @@ class RefusalLog:
         return False
 
     def collect(self, now: float, *, at_once: bool = False) -> list[str]:
-        """The lines that are due, or all there is to say."""
+        """Return the lines that are due, or all lines."""
         lines: list[str] = []
         for address, tally in list(self._tallies.items()):
             if not at_once and now - tally.since < LINE_SECONDS:
@@ -87,7 +87,7 @@ class RefusalLog:
         return lines
 
     def find_due(self) -> float | None:
-        """When the next line may be due, if there is anything to wait for."""
+        """Return when the next line may be due; None if there is nothing to wait for."""
         begun = [tally.since for tally in self._tallies.values()]
         return min(begun) + LINE_SECONDS if begun else None
 
@@ -103,7 +103,7 @@ class Refusals:
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, host: str, reason: str, line: str) -> None:
-        """A connection of a host is refused; ``line`` says so of this one."""
+        """Note that a connection of a host is refused; ``line`` describes this one."""
         if self._on_refused:
             self._on_refused(reason)
         if self._log.note(host, reason, time.monotonic()):
@@ -111,7 +111,7 @@ class Refusals:
         self._set_timer()
 
     def stop(self) -> None:
-        """Say what is left to say."""
+        """Log what has not been logged yet."""
         if self._timer:
             self._timer.cancel()
         self._tell(at_once=True)

@@ -1,4 +1,4 @@
-"""Limits that the system sets for a process (getrlimit(2)), where it has any: Windows has none."""
+"""The system's limits for a process (getrlimit(2)), if there are any: Windows has none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def _load() -> Any:
         return None
 
 
-#: The standard library's ``resource``; None where the system has no limits.
+#: The standard library's ``resource``; None if the system has no limits.
 LIMITS: Any = _load()
 
 
 def lower(kind: str, most: int) -> None:
     """Lower a limit of this process for good, such as ``RLIMIT_DATA``.
 
-    Nothing happens where there is no such limit. Raises OSError and ValueError where it is refused.
+    This does nothing if there is no such limit. Raises OSError and ValueError if it is refused.
     """
     number = getattr(LIMITS, kind, None)
     if number is None:

@@ -1,7 +1,7 @@
-"""The files in which a coordinator hands out the keys of the roles.
+"""The files in which a coordinator publishes the keys of the roles.
 
 DIR/key ─► DIR/worker.key, DIR/client.key, DIR/observer.key
-└► FOLDER/worker/worker.key, … where each may be mounted elsewhere
+       └► FOLDER/worker/worker.key, … where each may be mounted elsewhere
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A role's key file as it is written here: another file of that name is left alone.
+#: The contents of a role's key file as it is written here; other files of that name are not
+#: changed.
 _WRITTEN_HERE = re.compile(rb"[0-9a-f]{64}\n?")
 
-#: A longer file is no key.
+#: A longer file is not a key.
 _MOST_BYTES_OF_A_KEY = 4098
 
 
 def write_role_files(
     path: Path, key: bytes, folder: Path | None = None, before: Collection[bytes] = ()
 ) -> None:
-    """Write the keys of all roles beside the coordinator's own, anew where that has changed.
+    """Write the keys of all roles beside the coordinator's own, again if that has changed.
 
-    And each into a folder of the role's name in ``folder``, which is made if need be. ``before``:
-    keys that were the coordinator's own. Those of another coordinator stay, whose key lies there,
-    too. What cannot be written is told in one line: the coordinator does not need them.
+    Each is also written into a folder of the role's name in ``folder``, which is made if necessary.
+    ``before`` has earlier keys of this coordinator. If the key of another coordinator is in the
+    same folder, its files are not changed. Errors are logged in one line, because the coordinator
+    does not need the files.
     """
     if folder:
         _prepare_folders(folder)
@@ -66,11 +68,11 @@ def write_role_files(
 def own_role_folders(folder: Path | None) -> Generator[None]:
     """Keep other coordinators from writing the keys of roles into the same folders.
 
-    Raises UsageError where one does. Folders that cannot be locked are passed over.
+    Raises UsageError if one does. Folders that cannot be locked are ignored.
     """
     with contextlib.ExitStack() as stack:
         if folder:
-            with contextlib.suppress(OSError):  # which is told when the keys are written
+            with contextlib.suppress(OSError):  # reported when the keys are written
                 _make_folders(folder)
             for role in DERIVED_ROLES:
                 with contextlib.suppress(OSError):
@@ -95,7 +97,7 @@ def _make_folders(folder: Path) -> None:
 
 
 def _prepare_folders(folder: Path) -> None:
-    """Make a folder for each role. Where some are there already, others may not be wanted."""
+    """Make a folder for each role. If some exist already, others may not be wanted."""
     is_prepared = any((folder / role).is_dir() for role in DERIVED_ROLES)
     try:
         _make_folders(folder)
@@ -106,7 +108,7 @@ def _prepare_folders(folder: Path) -> None:
 
 
 def _find_other(path: Path, own: Collection[bytes]) -> Path | None:
-    """The key beside the one at ``path`` from which the roles' files follow in place of it."""
+    """Return the other key beside the one at ``path`` from which the roles' files are derived."""
     foreign: dict[Role, bytes] = {}
     for role in DERIVED_ROLES:
         with contextlib.suppress(OSError):
@@ -122,7 +124,7 @@ def _find_other(path: Path, own: Collection[bytes]) -> Path | None:
 
 
 def find_source(path: Path, role: Role, key: bytes) -> Path | None:
-    """The file beside ``path`` from which a role's key follows; None where there is none."""
+    """Return the file beside ``path`` from which a role's key is derived; None if there is none."""
     for file, other in _list_neighbours(path):
         if derive_key(other, role) == key:
             return file
@@ -130,7 +132,7 @@ def find_source(path: Path, role: Role, key: bytes) -> Path | None:
 
 
 def _list_neighbours(path: Path) -> Iterator[tuple[Path, bytes]]:
-    """The small files beside ``path``, which may be keys, with what they hold."""
+    """Iterate over the small files beside ``path``, which may be keys, with their contents."""
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
             file = path.with_name(entry.name)

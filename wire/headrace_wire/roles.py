@@ -1,9 +1,10 @@
-"""Roles: what whoever holds a key may call, and who calls just now.
+"""Roles: what the holder of a key may call, and who makes the present call.
 
     key ─ handshake ─► Holder(name, role) ─► Session: is the role one of the method's? ─► call
                                              └─► caller(): who calls, for the served object
 
-The roles of each method stand beside it in ``headrace_wire.api``. ``admin`` may call everything.
+The roles of each method are listed above it in ``headrace_wire.api``. ``admin`` may call
+everything.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CLIENT: Final = "client"
 WORKER: Final = "worker"
 OBSERVER: Final = "observer"
 
-#: Of a token that the tasks of one job have, for shared state.
+#: The role of a token that the tasks of one job have, for shared state.
 TASK: Final = "task"
 
 #: The roles of keys, and those whose keys are derived from the coordinator's own key.
@@ -32,11 +33,11 @@ DERIVED_ROLES: tuple[Role, ...] = (WORKER, CLIENT, OBSERVER)
 
 
 class Holder(Struct, frozen=True):
-    """Whoever holds a key: the name of the key, its role, and what tells it from others of its
-    name, such as one from before a rotation. ``key_mark`` tells the worker's key from others that
-    a task depends on, and the key that came with a certificate. ``key_role`` is the role of the
-    key itself, where less than that may be done with it; whoever ``glances`` at results has not
-    fetched them.
+    """The holder of a key: the name of the key, its role, and a mark that distinguishes it from
+    others of that name, for example from one before a rotation. ``key_mark`` identifies the
+    worker's key on which a task depends, or the key that was used with a certificate. ``key_role``
+    is the role of the key itself, if the holder may do less than that. A holder that ``glances`` at
+    results has not fetched them.
     """
 
     name: str
@@ -47,33 +48,33 @@ class Holder(Struct, frozen=True):
     glances: bool = False
 
     def may_call(self, roles: frozenset[Role]) -> bool:
-        """Whether a method that names these roles is for this one."""
+        """Return whether this holder may call a method that names these roles."""
         return self.role == ADMIN or self.role in roles
 
 
-#: Who holds the coordinator's own key, or calls its objects without a connection.
+#: The holder of the coordinator's own key, and of calls of its objects without a connection.
 ADMINISTRATOR: Final = Holder(ADMIN, ADMIN)
 
-#: The coordinator itself, where it looks at results for somebody who may see what they come to.
+#: The coordinator itself, when it reads results for somebody who may see a summary of them.
 ONLOOKER: Final = Holder(ADMIN, ADMIN, glances=True)
 
 _CALLER: ContextVar[Holder] = ContextVar("caller", default=ADMINISTRATOR)
 
 
 def caller() -> Holder:
-    """Whoever makes the call that is being answered, in the task that answers it."""
+    """Return who makes the call that is being answered, in the task that answers it."""
     return _CALLER.get()
 
 
 def set_caller(holder: Holder) -> None:
-    """Note who makes the calls that this task answers from now on."""
+    """Set who makes the calls that this task answers from now on."""
     _CALLER.set(holder)
 
 
 def allow(*roles: Role, audited: bool = False) -> Callable[[Function], Function]:
-    """Name the roles that may call a method of an API, beside ``admin``.
+    """Name the roles that may call a method of an API, besides ``admin``.
 
-    Calls of a method that is ``audited`` are kept in the audit log.
+    Calls of an ``audited`` method are written to the audit log.
     """
 
     def note(function: Function) -> Function:
@@ -84,10 +85,10 @@ def allow(*roles: Role, audited: bool = False) -> Callable[[Function], Function]
 
 
 def read_roles(function: object) -> frozenset[Role]:
-    """The roles that a method of an API names: none means ``admin`` alone."""
+    """Return the roles that a method of an API names; none means only ``admin``."""
     return getattr(function, "roles", frozenset[Role]())
 
 
 def is_audited(function: object) -> bool:
-    """Whether calls of a method of an API are kept in the audit log."""
+    """Return whether calls of a method of an API are written to the audit log."""
     return getattr(function, "audited", False)

@@ -1,13 +1,13 @@
 """The metric samples that workers send with their reports: their names, labels and buckets.
 
-Known on both sides, so that a worker cannot make the coordinator keep series without end.
+Both sides know them, so that a worker cannot make the coordinator keep any number of series.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-#: Upper bounds of the task time buckets, in seconds; one more bucket takes what is longer.
+#: Upper bounds of the task time buckets, in seconds; one more bucket is for longer times.
 TASK_SECONDS_BOUNDS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
@@ -15,7 +15,7 @@ TASK_SECONDS_BOUNDS = (
 
 
 class SampleKind(Struct, frozen=True):
-    """One metric: a histogram where it has bounds, else a counter."""
+    """One metric: a histogram if it has bounds, otherwise a counter."""
 
     name: str
     help: str

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all; those with secrets only their owner may read."""
+"""Files that are written completely or not at all; only their owner may read those with secrets."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from headrace_wire.users import HAS_OWNERS, find_user
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The mode of a file that its owner alone may read. Windows has no modes: there such a file may be
-#: read by whoever may read the others of its folder.
+#: The mode of a file that only its owner may read. Windows has no modes: there, everybody who may
+#: read the other files of its folder may read it.
 SECRET_MODE = 0o600
 
-#: For how many seconds a file is not replaced where the system refuses that, as Windows does while
-#: somebody has the old one open; and how often it is tried.
+#: For how many seconds replacing a file is tried again if the system refuses it, as Windows does
+#: while somebody has the old one open; and the pause between attempts.
 REPLACE_SECONDS = 1.0
 RETRY_SECONDS = 0.01
 
 
 def make_secret_file(path: Path, text: str) -> None:
-    """Write ASCII text to a new file of mode 0600, in a folder of 0700 where there is none.
+    """Write ASCII text to a new file of mode 0600, in a folder of mode 0700, which is made if
+    missing.
 
-    One that is there already is left as it is: of two processes that start together, the one that
-    comes second reads what the first one wrote. The file appears whole, by link(2). Raises OSError.
+    An existing file is not changed: if two processes start together, the second one reads what the
+    first one wrote. The file appears complete, with link(2). Raises OSError.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _drafted(path, text.encode("ascii")) as draft, contextlib.suppress(FileExistsError):
@@ -36,16 +37,18 @@ def make_secret_file(path: Path, text: str) -> None:
 
 
 def replace_secret_file(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read, whatever the umask: whole, or not at all.
+    """Write a file that only its owner may read, whatever the umask: completely, or not at all.
 
-    What root writes belongs to the owner of the file before, or else of the folder. Raises OSError.
+    If root writes it, it belongs to the owner of the previous file, or else of the folder. Raises
+    OSError.
     """
     with _drafted(path, content, like=path) as draft:
         put_in_place(draft, path)
 
 
 def replace_file(path: Path, content: bytes, mode: int = SECRET_MODE) -> None:
-    """Write a file of this mode, whatever the umask: whole, or not at all, if the system goes on.
+    """Write a file of this mode, whatever the umask: completely, or not at all, unless the system
+    stops.
 
     After a power cut it may be empty. Raises OSError.
     """
@@ -54,7 +57,7 @@ def replace_file(path: Path, content: bytes, mode: int = SECRET_MODE) -> None:
 
 
 def give_away(descriptor: int, path: Path) -> None:
-    """Let a file that root writes belong to the owner of what is at ``path``, or its folder."""
+    """Give a file that root writes to the owner of what is at ``path``, or of its folder."""
     if find_user() == 0 and hasattr(os, "fchown"):
         like = (path if path.exists() else path.parent).stat()
         os.fchown(descriptor, like.st_uid, like.st_gid)
@@ -82,7 +85,7 @@ def _drafted(
     like: Path | None = None,
     sync: bool = True,
 ) -> Generator[Path]:
-    """Write a file beside ``path``, which is removed again unless it is moved away."""
+    """Write a file beside ``path``, which is removed again unless it is renamed."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, SECRET_MODE)
     try:

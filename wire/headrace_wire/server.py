@@ -1,15 +1,15 @@
-"""The server: it trusts nobody before the handshake, and afterwards only as far as the methods of
-the API.
+"""The server: it trusts nobody before the handshake, and afterwards only permits the methods of the
+API.
 
     accept ─► a task for each connection: handshake ─► Session: calls until it ends
 
-Started by ``start`` in an event loop and stopped by ``stop``: first no new connection is accepted,
-then calls under way are answered, then the connections are closed. The served objects
-wake the calls that wait, before ``stop``.
+It is started by ``start`` in an event loop and stopped by ``stop``: first no more connections are
+accepted, then pending calls are answered, then the connections are closed. Before ``stop``, the
+served objects wake the calls that wait.
 
-A connection has a deadline for the handshake, their number is limited before and after it
-(``admission`` says who has to go), frames are limited, and only what api.py lists can be called.
-BaseManager's own server has none of that.
+A connection has a deadline for the handshake, the number of connections is limited before and after
+it (``admission`` decides which one is closed), frames are limited, and only what api.py lists can
+be called. BaseManager's own server does nothing of this.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ from headrace_wire.turn_limit import TurnLimit
 
 log = logging.getLogger(__name__)
 
-#: Connections that the system holds ready until the server accepts them.
+#: How many connections the system keeps until the server accepts them.
 BACKLOG = 1024
 
-#: Connections that are accepted in a second, at most. A handshake takes up to a millisecond, and
-#: those who are in are served between.
+#: The maximum number of connections that are accepted per second. A handshake takes up to a
+#: millisecond, and others are served in between.
 ACCEPTED_PER_SECOND = 800
 
-#: Seconds for calls under way to be answered, all together, when the server stops.
+#: How many seconds pending calls may take in total when the server stops.
 STOP_SECONDS = 3.0
 
 
@@ -72,11 +72,10 @@ class Server:
     """Serves objects by name, each through the methods of its API.
 
     The methods are called in the event loop's thread; those that wait are coroutines.
-    ``find_keys(hint)`` returns the keys that are taken just now, with their holders, for a client
-    that says so much of its own in the handshake, mostly nothing.
-    ``on_bytes(received, sent)`` is called after every call, and ``on_refused(reason)`` for every
-    connection that is refused, or closed to make room for another. Raises UsageError when the
-    address is not to be had.
+    ``find_keys(hint)`` returns the keys that are valid now, with their holders, for a client that
+    sends this hint in the handshake, which is usually empty. ``on_bytes(received, sent)`` is called
+    after every call, and ``on_refused(reason)`` for every connection that is refused, or closed to
+    make room for another. Raises UsageError if the address cannot be used.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class Server:
     ) -> None:
         self.limits = limits or ServerLimits()
         listener = listen(address, BACKLOG, "")
-        #: The address that is really served, with the port the system chose for port 0.
+        #: The served address, with the port that the system chose for port 0.
         self.bound = read_bound(listener)
         self._find_keys = find_keys
         self._objects = {
@@ -100,7 +99,7 @@ class Server:
         self._pace = Pace()
         self._denials = Denials()
         self._turn_limit = TurnLimit()
-        #: The task of each connection, with its session once the handshake is done.
+        #: The task of each connection, with its session after the handshake.
         self._connections: dict[asyncio.Task[None], Session | None] = {}
         self._hosts: dict[asyncio.Task[None], str] = {}
         self._admission = Admission(self.limits, self._measure_idle)
@@ -109,7 +108,7 @@ class Server:
         self._acceptor = Acceptor(
             listener, self._admission.accepts, self._take, self._shed, ACCEPTED_PER_SECOND
         )
-        #: Options of the loop's, and the streams of connections that have not ended.
+        #: Options for the event loop, and the streams of connections that have not ended.
         self._encrypting: dict[str, Any] = {}
         self._certificate: bytes | None = None
         self._wants_certificates = False
@@ -117,15 +116,15 @@ class Server:
         self._streams: weakref.WeakSet[FrameStream] = weakref.WeakSet()
 
     def count_connections(self) -> dict[str, int]:
-        """How many connections there are, by state."""
+        """Return how many connections there are, by state."""
         return {"pending": self._admission.pending, "proven": self._admission.proven}
 
     def list_keys(self, role: Role) -> list[bytes]:
-        """The keys of a role that are taken just now."""
+        """Return the keys of a role that are valid now."""
         return [key for key, holder in self._find_keys(b"").items() if holder.role == role]
 
     def encrypt(self, tls: ServerTls) -> None:
-        """Speak TLS; to be called before ``start``."""
+        """Use TLS; to be called before ``start``."""
         self._encrypting = {
             "ssl": tls.context, "ssl_handshake_timeout": self.limits.handshake_seconds
         }  # fmt: skip
@@ -133,7 +132,7 @@ class Server:
         self._wants_certificates = tls.wants_certificates
 
     def end_others(self, is_taken: Callable[[Holder], bool]) -> None:
-        """Close the connections of those whose keys are no longer taken."""
+        """Close the connections whose keys are no longer valid."""
         for task, session in self._connections.items():
             if session and not is_taken(session.key_holder or session.holder):
                 name = (session.key_holder or session.holder).name
@@ -147,9 +146,9 @@ class Server:
         self._acceptor.start()
 
     async def stop(self) -> None:
-        """Accept nothing more, answer the calls under way, and close all connections."""
+        """Stop accepting, answer the pending calls, and close all connections."""
         self.close()
-        await asyncio.sleep(0)  # what was accepted last has its task begun
+        await asyncio.sleep(0)  # lets tasks begin for the connections that were accepted last
         for task, session in self._connections.items():
             if session is None or session.is_idle:
                 task.cancel()
@@ -163,7 +162,7 @@ class Server:
             await asyncio.wait(self._connections)
         self._refusals.stop()
         self._guard.close()
-        for stream in list(self._streams):  # TLS waits for the other side's goodbye
+        for stream in list(self._streams):  # TLS waits for the peer to close
             stream.abort()
 
     def close(self) -> None:
@@ -171,7 +170,7 @@ class Server:
         self._acceptor.close()
 
     def _take(self, sock: socket.socket, host: str) -> None:
-        """Let a task of its own serve a connection."""
+        """Serve a connection in its own task."""
         task = asyncio.get_running_loop().create_task(self._serve(sock))
         self._connections[task] = None
         self._hosts[task] = host
@@ -180,7 +179,9 @@ class Server:
             self._put_off(gone, PENDING, "it had not finished its handshake, and others came")
 
     def _shed(self, error: OSError) -> bool:
-        """Close what has waited longest, as the process or the machine is short of something."""
+        """Close the connections that have waited longest, because the process or machine lacks
+        resources.
+        """
         gone = self._admission.shed()
         for task in gone:
             self._put_off(task, DESCRIPTORS, f"it waited, and {explain_shortage(error)}")
@@ -190,7 +191,7 @@ class Server:
         return bool(gone)
 
     def _put_off(self, task: asyncio.Task[None], reason: str, why: str) -> None:
-        """End a connection which has lost its place."""
+        """End a connection that has lost its place."""
         host = self._hosts[task]
         self._refusals.note(host, reason, f"refused a connection from {host}: {why}")
         task.cancel()
@@ -256,8 +257,8 @@ class Server:
             stream.close() if stream else drop(sock)
 
     async def _open(self, sock: socket.socket, until: float) -> FrameStream:
-        """Take over what was accepted, with TLS where that is spoken, by the loop's moment
-        ``until``. Raises OSError.
+        """Take over an accepted connection, with TLS if configured, by the loop's time ``until``.
+        Raises OSError.
         """
         try:
             async with asyncio.timeout_at(until):
@@ -278,7 +279,7 @@ class Server:
         return stream
 
     async def _shake_hands(self, stream: FrameStream, until: float) -> Admitted | None:
-        """Return who a peer is and what it asks for, or None for one that is refused."""
+        """Return who a peer is and what it requests, or None if it is refused."""
         try:
             async with asyncio.timeout_at(until):
                 find_room = partial(self._find_room, stream)
@@ -307,15 +308,17 @@ class Server:
         return None
 
     def _find_room(self, stream: FrameStream, holder: Holder) -> None:
-        """Let the connection of this task have a place among the proven ones. Raises BusyError, and
-        KeyRefusedError for one that must not have any.
+        """Give the connection of this task a place among the proven ones. Raises BusyError, and
+        KeyRefusedError if it must not have one.
         """
         role = self._identify(stream, holder).role
         if gone := self._admission.prove(_find_task(), role):
             self._put_off(gone, IDLE, "it was not in use, and others came")
 
     def _identify(self, stream: FrameStream, holder: Holder) -> Holder:
-        """Whoever shows the key of this holder, and maybe a certificate. Raises KeyRefusedError."""
+        """Return who proves the key of this holder, with a certificate if required. Raises
+        KeyRefusedError.
+        """
         if not self._wants_certificates:
             return holder
         if not stream.subject:
@@ -323,7 +326,7 @@ class Server:
         return identify(holder, stream.subject)
 
     def _find_bound_keys(self, hint: bytes) -> Keys:
-        """The keys of handshakes, for a client that says this of its key."""
+        """Return the keys of handshakes, for a client with this hint."""
         keys = self._find_keys(hint)
         if self._certificate is None:
             return keys

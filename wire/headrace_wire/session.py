@@ -2,7 +2,7 @@
 
     receive ─► unpack ─► method of the served object, awaited if it is a coroutine ─► send
 
-While a call is under way nothing more is read. When the other side goes meanwhile, the call is
+While a call is pending, nothing more is read. If the peer disconnects meanwhile, the call is
 cancelled.
 """
 
@@ -38,7 +38,7 @@ from headrace_wire.version import VERSION
 
 log = logging.getLogger(__name__)
 
-#: Tells who did what. Where nobody listens, and in the log for people, it tells nothing.
+#: Records who did what. Without a handler, and in the log for people, it writes nothing.
 audit = logging.getLogger("headrace.audit")
 audit.propagate = False
 audit.addHandler(logging.NullHandler())
@@ -47,8 +47,8 @@ audit.addHandler(logging.NullHandler())
 class Session(Struct, eq=False):
     """Serves the calls of one connection.
 
-    ``on_bytes(received, sent)`` is called after every call. ``holder`` is whose key was shown in
-    the handshake: what its role may not call is answered with NotAllowedError.
+    ``on_bytes(received, sent)`` is called after every call. ``holder`` is the holder of the key in
+    the handshake: calls that its role may not make are answered with NotAllowedError.
     """
 
     stream: FrameStream
@@ -56,29 +56,29 @@ class Session(Struct, eq=False):
     target: object
     signatures: dict[str, Signature]
     on_bytes: Callable[[int, int], None] | None
-    #: The holder of the key, where a certificate says more of who that is.
+    #: The holder of the key, if a certificate says more about who that is.
     key_holder: Holder | None = None
-    #: The other side's version, and whether it is newer (1), older (-1) or as this one (0).
+    #: The peer's version, and whether it is newer (1), older (-1) or the same (0).
     version: str = VERSION
     order: int = 0
     pace: Pace = field(default_factory=Pace)
     denials: Denials = field(default_factory=Denials)
     turn_limit: TurnLimit = field(default_factory=TurnLimit)
-    #: Whether no call is under way, and whether none is taken after it.
+    #: Whether no call is pending, and whether none is accepted after it.
     is_idle: bool = True
     is_ending: bool = False
-    #: Whether the key is taken no more.
+    #: Whether the key is no longer valid.
     is_revoked: bool = False
-    #: The monotonic moment at which its last call was answered, or it began.
+    #: When its last call was answered, or it began (monotonic).
     _idle_since: float = field(default_factory=time.monotonic)
     _task: asyncio.Task[Any] | None = None
-    #: What was refused and logged: once for each method, not for each call.
+    #: Refused calls that were logged: once for each method, not for each call.
     _refused: set[str] = field(default_factory=set[str])
 
     async def run(self) -> None:
-        """Serve until the other side goes, or calls what is not served.
+        """Serve until the peer disconnects, or calls what is not served.
 
-        Raises EOFError, OSError and ValueError of a connection that has come to its end.
+        Raises EOFError, OSError and ValueError if the connection has ended.
         """
         self._task = asyncio.current_task()
         set_caller(self.holder)
@@ -87,7 +87,7 @@ class Session(Struct, eq=False):
             frame = await stream.receive()
             self.is_idle = False
             answer = await self._answer(frame)
-            del frame  # while the next one is waited for, its memory is for others
+            del frame  # its memory is freed while waiting for the next one
             if answer is None:
                 return
             await stream.send(answer)
@@ -99,7 +99,7 @@ class Session(Struct, eq=False):
             self._idle_since = time.monotonic()
 
     def say_revoked(self) -> None:
-        """Close the connection, and say why, whether anything was asked or not."""
+        """Close the connection with the reason, even if nothing was requested."""
         name = (self.key_holder or self.holder).name
         self.stream.send_last(
             encode_error(
@@ -111,12 +111,12 @@ class Session(Struct, eq=False):
         )
 
     def measure_idle(self) -> float:
-        """Seconds without a call under way; 0 while there is one."""
+        """Return for how many seconds no call has been pending; 0 while there is one."""
         idle = self.is_idle and not self.stream.unread
         return time.monotonic() - self._idle_since if idle else 0.0
 
     async def _answer(self, frame: Body) -> Parts | None:
-        """Return the answer to a call, or None to one that cannot be answered."""
+        """Return the answer to a call, or None if it cannot be answered."""
         call, payloads = decode_call(frame)
         signature = self.signatures.get(call.method)
         if signature is None and self.order:
@@ -142,7 +142,7 @@ class Session(Struct, eq=False):
             if signature.audited:
                 self._note(call.method, arguments)
             return encode_value(answer)
-        except NotAllowedError as error:  # its role may call it, but not about this worker or job
+        except NotAllowedError as error:  # its role may call it, but not for this worker or job
             self._note_refusal(call.method)
             return encode_error(error)
         except HeadraceError as error:
@@ -163,13 +163,13 @@ class Session(Struct, eq=False):
         return await self.pace.take(self.holder.name, method, look)
 
     def _note(self, method: str, arguments: tuple[Any, ...]) -> None:
-        """Keep in the audit log what was done, and to which job."""
+        """Write to the audit log what was done, and to which job."""
         holder, (about, *_) = self.holder, arguments
         job = getattr(about, "id", about)
         audit.info("%s (%s) at %s: %s %s", holder.name, holder.role, self.stream.peer, method, job)
 
     def _explain_unknown(self, method: str) -> UnknownMethodError:
-        """What to say of a method that another minor version knows, and this one does not."""
+        """Return the error for a method that another minor version knows, and this one does not."""
         part = "the coordinator" if self.order > 0 else "this side"
         return UnknownMethodError(
             f"the coordinator is headrace {VERSION} and does not know {method[:80]!r}, which "
@@ -177,7 +177,7 @@ class Session(Struct, eq=False):
         )
 
     def _note_refusal(self, method: str) -> None:
-        """Keep in both logs what was refused."""
+        """Write a refused call to both logs."""
         holder, peer = self.holder, self.stream.peer
         if method not in self._refused:
             self._refused.add(method)
@@ -195,7 +195,7 @@ class Session(Struct, eq=False):
         )
 
     async def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:
-        """Return a call's answer, unless the other side goes before that."""
+        """Return the answer to a call, unless the peer disconnects before."""
         assert self._task, "calls are made while the session runs"
         if self.stream.closed:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""Signals that end a process in good order, and how an event loop hears of them on each system."""
+"""Signals that end a process in good order, and how an event loop receives them on each system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headrace_wire.portable import PORTABLE
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-#: Signals that end a coordinator or a worker. Windows has no SIGHUP: there SIGBREAK comes when a
+#: Signals that end a coordinator or a worker. Windows has no SIGHUP; it sends SIGBREAK when a
 #: console is closed.
 STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
     getattr(signal, name)
@@ -22,10 +22,10 @@ STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
     if hasattr(signal, name)
 )
 
-#: Whether event loops take signals: on Windows they do not.
+#: Whether event loops support signals, which is not so on Windows.
 LOOPS_TAKE_SIGNALS = hasattr(signal, "SIGHUP") and not PORTABLE
 
-#: Bytes that signals leave in a socket, one each, taken out at a time.
+#: How many bytes are read from the signal socket at a time; each signal writes one.
 _SIGNAL_BYTES = 4096
 
 
@@ -35,9 +35,9 @@ def heeded(
     numbers: Iterable[signal.Signals],
     note: Callable[[signal.Signals], object],
 ) -> Generator[None]:
-    """Have a running event loop call ``note`` with each of these signals; main thread only.
+    """Let a running event loop call ``note`` with each of these signals; main thread only.
 
-    Afterwards they mean again what they did before.
+    Afterwards the previous handlers are restored.
     """
     before = {number: signal.getsignal(number) for number in numbers}
     with (_taken if LOOPS_TAKE_SIGNALS else _passed_on)(loop, before, note):
@@ -66,9 +66,9 @@ def _passed_on(
     before: Mapping[signal.Signals, object],
     note: Callable[[signal.Signals], object],
 ) -> Generator[None]:
-    """Do the same with handlers of Python's own, which run as soon as the loop is awake.
+    """Do the same with Python's signal handlers, which run as soon as the loop wakes up.
 
-    What wakes it is a byte that the interpreter writes at each signal.
+    It is woken by a byte that the interpreter writes at each signal.
     """
 
     def pass_on(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The arguments and the answer of each method of an API as messages, from its type hints."""
+"""The arguments and the answer of each method of an API as messages, made from its type hints."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from headrace_wire.roles import Role, is_audited, read_roles
 
 
 class Signature(Struct, frozen=True):
-    """How one method crosses the wire: its ``arguments`` are a message of one field each.
+    """How one method crosses the wire: its ``arguments`` are a message with one field each.
 
     ``answer`` is BaseManager's ``(kind, value)`` with a value as the method returns it. ``roles``
-    are those that may call it, beside ``admin``; calls of an ``audited`` one are kept in a log.
-    ``answers_at_length``: there may be payloads in the answer.
+    are those that may call it, besides ``admin``; calls of an ``audited`` method are written to the
+    audit log. ``answers_at_length`` means that the answer may contain payloads.
     """
 
     arguments: type[Struct]
@@ -29,7 +29,7 @@ class Signature(Struct, frozen=True):
 
 @cache
 def read_signatures(api: type) -> dict[str, Signature]:
-    """Signatures of all public methods of an API class, by method name."""
+    """Return the signatures of all public methods of an API class, by method name."""
     signatures: dict[str, Signature] = {}
     for name, function in vars(api).items():
         if name.startswith("_"):

@@ -1,8 +1,8 @@
-"""A connection of an event loop that carries frames, for clients and servers alike.
+"""A connection in an event loop that carries frames, for clients and servers.
 
-What arrives is read to where it stays, large parts are written as they are, and a sender waits for
-a peer that does not read. While nobody receives, the connection is watched all the same, so that
-its end is noticed; a peer that sends ahead fills one small buffer and no more.
+What arrives is read into its final place, large parts are written without a copy, and a sender
+waits for a peer that does not read. While nobody receives, the connection is still watched, so that
+its end is noticed; a peer that sends in advance fills one small buffer and no more.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from headrace_wire.parts import Parts, measure
 
 Given = TypeVar("Given")
 
-#: Seconds for what was sent to leave after ``close``.
+#: How many seconds sent data has to leave after ``close``.
 LINGER_SECONDS = 5.0
 
-#: Bytes that are encrypted at a time: that a peer reads, however slowly, is seen by what is left.
+#: How many bytes are encrypted at a time: whether a peer reads, however slowly, is seen from the
+#: rest.
 ENCRYPTED_BYTES = 128 << 10
 
 
 class FrameStream(asyncio.BufferedProtocol):
-    """One connection. In each direction one call may be under way at a time.
+    """One connection. In each direction, one call may be pending at a time.
 
     ``bytes_out`` counts what was sent.
     """
@@ -59,19 +60,19 @@ class FrameStream(asyncio.BufferedProtocol):
         self._unsent: int = 0
         self.bytes_out = 0
         self.closed = False
-        #: The monotonic moment at which the connection was made.
+        #: When the connection was made (monotonic).
         self.connected_at = time.monotonic()
-        #: Called once if the connection ends otherwise than by ``close`` and ``abort``.
+        #: Called once if the connection ends for another reason than ``close`` and ``abort``.
         self.on_lost: Callable[[], object] | None = None
-        #: ``receive`` and ``send`` raise TimeoutError when not a byte moves for so many seconds.
+        #: ``receive`` and ``send`` raise TimeoutError if no byte moves for so many seconds.
         self.stall_seconds: float | None = None
         #: Whether it is kept for a later call: bytes that arrive meanwhile end it.
         self.is_resting = False
-        #: Whether the other side has said meanwhile that it takes this side's key no more.
+        #: Whether the peer has said meanwhile that this side's key is no longer valid.
         self.is_revoked = False
-        #: The other side's certificate in DER, if it has shown one.
+        #: The peer's certificate in DER, if it has presented one.
         self.certificate: bytes | None = None
-        #: Whether the other side is of a newer minor version, as its greeting says.
+        #: Whether the peer is of a newer minor version, according to its greeting.
         self.is_newer = False
         self._is_encrypted = False
         self._guarded: Guarded | None = None
@@ -80,36 +81,36 @@ class FrameStream(asyncio.BufferedProtocol):
 
     @property
     def bytes_in(self) -> int:
-        """Bytes that have arrived."""
+        """How many bytes have arrived."""
         return self._frames.bytes_in
 
     @property
     def unread(self) -> bool:
-        """Whether something has come that nobody has received."""
+        """Whether something has arrived that nobody has received."""
         return self._frame is not None or self._frames.begun
 
     @property
     def peer(self) -> str:
-        """Who is at the other end: ``host:port``, or "somebody" when that is not known, as with
-        Unix sockets.
-        """
+        """The peer: ``host:port``, or "somebody" if not known, as with Unix sockets."""
         address: Any = self._transport and self._transport.get_extra_info("peername")
         return f"{address[0]}:{address[1]}" if address else "somebody"
 
     @property
     def host(self) -> str:
-        """The other end's address, as far as it is known."""
+        """The address of the peer, if known."""
         address: Any = self._transport and self._transport.get_extra_info("peername")
         return str(address[0]) if address else ""
 
     @property
     def subject(self) -> Certificate:
-        """The other side's certificate, if it has been checked."""
+        """The peer's certificate, if it has been verified."""
         encrypted: Any = self._transport and self._transport.get_extra_info("ssl_object")
         return (encrypted and encrypted.getpeercert()) or {}
 
     def trust(self) -> None:
-        """Lift the handshake's cap on frames: the other side has shown that it holds the key."""
+        """Lift the handshake's limit for frames, because the peer has shown that it holds the
+        key.
+        """
         self._frames.max_frame_bytes = MAX_FRAME_BYTES
 
     def guard(
@@ -118,9 +119,9 @@ class FrameStream(asyncio.BufferedProtocol):
         groups: tuple[str, ...],
         on_dropped: Callable[[FrameStream, str], object],
     ) -> None:
-        """Hold the other side to a server's limits, together with others of its groups.
-        ``on_dropped`` is called with the reason before a connection ends that is too slow, or for
-        whose frame there is no memory.
+        """Apply a server's limits to the peer, together with others of its groups. ``on_dropped``
+        is called with the reason before a connection is closed that is too slow, or for whose frame
+        there is no memory.
         """
 
         def drop(reason: str) -> None:
@@ -133,19 +134,19 @@ class FrameStream(asyncio.BufferedProtocol):
 
     @property
     def lacks_room(self) -> bool:
-        """Whether there is no memory for an answer just now."""
+        """Whether there is no memory for an answer now."""
         return self._guarded is not None and self._guarded.lacks_room
 
     async def find_room(self) -> None:
-        """Wait until there is."""
+        """Wait until there is memory for an answer."""
         if self._guarded:
             await self._guarded.find_room()
 
     async def receive(self) -> Body:
         """Return the body of the next frame.
 
-        Raises EOFError when the connection has ended, after the frames that came whole before;
-        FrameTooLargeError, OSError, and TimeoutError.
+        Raises EOFError if the connection has ended, after the frames that arrived completely
+        before; FrameTooLargeError, OSError, and TimeoutError.
         """
         if self._guarded:
             self._guarded.release_frame()
@@ -165,7 +166,7 @@ class FrameStream(asyncio.BufferedProtocol):
         return frame
 
     async def send(self, parts: Parts) -> None:
-        """Send a frame, whose body comes in parts; waits only for a peer that does not read.
+        """Send a frame, whose body is in parts. It only waits for a peer that does not read.
 
         Raises EOFError, OSError and TimeoutError. If it is cancelled, the connection is closed.
         """
@@ -191,8 +192,8 @@ class FrameStream(asyncio.BufferedProtocol):
                 guarded.end_answer()
 
     async def follow(self, steps: Handshake[Given]) -> Given:
-        """Send and receive what a half of a handshake asks for. Returns and raises what it does,
-        and EOFError and OSError.
+        """Send and receive what one half of a handshake requests. Returns and raises what it does,
+        and raises EOFError and OSError.
         """
         frame: Body | None = None
         while True:
@@ -207,7 +208,7 @@ class FrameStream(asyncio.BufferedProtocol):
                 frame = None
 
     def send_last(self, parts: Parts) -> None:
-        """Send a frame, in the middle of none, and close the connection; nothing is waited for."""
+        """Send a frame, while no other is being sent, and close the connection, without waiting."""
         if self._transport and not self.closed:
             for piece in write_frame(parts, self._write_bytes):
                 self._transport.write(piece)
@@ -218,7 +219,7 @@ class FrameStream(asyncio.BufferedProtocol):
         self.on_lost = None
         if self._transport and not self.closed:
             self._transport.close()
-            # TLS does not tell what is encrypted and has not left, and waits to be said goodbye to.
+            # TLS does not tell what is encrypted and has not left, and waits for the peer to close.
             if self._is_encrypted or self._transport.get_write_buffer_size():
                 self._loop.call_later(LINGER_SECONDS, self._transport.abort)
         self._end(EOFError())
@@ -228,7 +229,7 @@ class FrameStream(asyncio.BufferedProtocol):
         self.on_lost = None
         self._lose(EOFError())
 
-    # What the event loop calls:
+    # These methods are called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -245,7 +246,7 @@ class FrameStream(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._frames.buffer_updated(nbytes)
         self._moved = self._loop.time()
-        # A loop may read several times before whoever has been woken goes on.
+        # A loop may read several times before a task that was woken continues.
         if self._receiving and self._frame is None:
             self._take()
         elif self.is_resting:
@@ -293,7 +294,7 @@ class FrameStream(asyncio.BufferedProtocol):
         return self.bytes_out - (self._transport.get_write_buffer_size() if self._transport else 0)
 
     def _hold(self) -> None:
-        """Read nothing more until there is room for it."""
+        """Stop reading until there is room."""
         self._is_held = True
         if self._transport and not self._is_paused:
             self._is_paused = True
@@ -307,7 +308,7 @@ class FrameStream(asyncio.BufferedProtocol):
 
     def _check_open(self) -> asyncio.Transport:
         if self._problem:
-            # A new one each time: its traceback would grow, and hold what used the connection.
+            # A new exception each time: its traceback would grow, and keep objects alive.
             raise type(self._problem)(*self._problem.args)
         assert self._transport, "streams are used after they are connected"
         return self._transport
@@ -322,7 +323,7 @@ class FrameStream(asyncio.BufferedProtocol):
             return
         self.closed = True
         self._problem = problem
-        # Under TLS it takes the garbage collector to let go of a connection.
+        # With TLS, only the garbage collector frees a connection.
         self._frames.end()
         if self._watch:
             self._watch.cancel()
@@ -334,11 +335,11 @@ class FrameStream(asyncio.BufferedProtocol):
             self.on_lost()
 
     async def _wait(self, news: asyncio.Future[None]) -> None:
-        """Wait for something of the connection, as long as bytes move."""
+        """Wait for an event of the connection, as long as bytes move."""
         if self.stall_seconds is not None:
             self._moved = self._loop.time()
             due = self._moved + self.stall_seconds
-            # One that is armed from an earlier wait looks again by itself.
+            # A timer that was set in an earlier wait checks again by itself.
             if self._watch is None or self._watch.when() > due:
                 self._arm(due)
         await news
@@ -364,11 +365,12 @@ class FrameStream(asyncio.BufferedProtocol):
 
 
 async def accept_stream(sock: socket.socket, encrypting: dict[str, Any]) -> FrameStream:
-    """Take over what a server has accepted; ``encrypting`` are options of the event loop's.
+    """Take over a connection that a server has accepted; ``encrypting`` are options for the event
+    loop.
 
     Raises OSError.
     """
-    stream = FrameStream()  # of uvloop and TLS one would get something else
+    stream = FrameStream()  # the protocol that uvloop and TLS return is another object
     loop = asyncio.get_running_loop()
     await loop.connect_accepted_socket(lambda: stream, sock, **encrypting)
     return stream
@@ -377,14 +379,14 @@ async def accept_stream(sock: socket.socket, encrypting: dict[str, Any]) -> Fram
 def drop(sock: socket.socket) -> None:
     """Close a socket that an event loop was to take over, and perhaps did.
 
-    uvloop before 0.23 has closed its descriptor by then. The error of a second close would take the
-    place of a cancellation, and whoever waits for the end of the cancelled would wait for ever.
+    uvloop before 0.23 has closed its descriptor by then. The error of a second close would replace
+    a cancellation, and code that waits for the end of the cancelled task would wait forever.
     """
     with contextlib.suppress(OSError):
         sock.close()
 
 
 def wake(news: asyncio.Future[None] | None) -> None:
-    """Wake whoever waits for news, if somebody does."""
+    """Wake the task that waits for news, if there is one."""
     if news and not news.done():
         news.set_result(None)

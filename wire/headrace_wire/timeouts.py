@@ -2,8 +2,8 @@
 
     limit = Limit.after(timeout) ─► with limit.applied(): methods of an API ─► attempts ─► Proxy
 
-A limit is a moment, so that nothing which is tried again begins anew. Whoever has no time at all
-still gets one look, for which the network has ``LOOK_SECONDS``.
+A limit is a point in time, so that repeated attempts do not begin again. A caller without any time
+still gets one attempt, for which the network has ``LOOK_SECONDS``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from msgspec.structs import replace
 
 T = TypeVar("T")
 
-#: Seconds beyond a limit for the answer that is under way, and for a look that may not wait.
+#: How many seconds beyond a limit are allowed for a pending answer, and for an attempt without
+#: time.
 LOOK_SECONDS = 1.0
 
 #: First and longest pause between attempts, in seconds.
@@ -32,30 +33,30 @@ _applied: ContextVar[float] = ContextVar("limit", default=math.inf)
 
 
 class Limit(Struct, frozen=True):
-    """A monotonic moment until which a caller waits; infinity for one who waits for ever."""
+    """The monotonic time until which a caller waits; infinity for no limit."""
 
     moment: float
 
     @staticmethod
     def after(timeout: float | None) -> Limit:
-        """A limit so many seconds from now; None for none. One that is negative is over.
+        """Return a limit so many seconds from now; None for no limit. A negative one is over.
 
-        Raises TypeError and ValueError for what is no number.
+        Raises TypeError and ValueError for an invalid number.
         """
         return Limit(math.inf if timeout is None else time.monotonic() + check_timeout(timeout))
 
     @property
     def is_over(self) -> bool:
-        """Whether its time has come."""
+        """Whether its time has passed."""
         return self.moment <= time.monotonic()
 
     def measure_left(self, most: float = math.inf) -> float:
-        """Seconds that are left, ``most`` at most."""
+        """Return how many seconds are left, at most ``most``."""
         return min(max(0.0, self.moment - time.monotonic()), most)
 
     @contextlib.contextmanager
     def applied(self) -> Generator[None]:
-        """Have the calls of this thread end by it, whatever they would wait for."""
+        """Let the calls of this thread end by it, however long they would wait."""
         before = _applied.set(min(self.moment, _applied.get()))
         try:
             yield
@@ -63,18 +64,18 @@ class Limit(Struct, frozen=True):
             _applied.reset(before)
 
 
-#: The limit of who waits for ever.
+#: The limit of a caller that waits without limit.
 FOR_EVER = Limit(math.inf)
 
 
 def find_limit() -> Limit | None:
-    """The limit of the caller, if it has one."""
+    """Return the limit of the caller, if it has one."""
     moment = _applied.get()
     return None if moment == math.inf else Limit(moment)
 
 
 def check_timeout(timeout: Any) -> float:
-    """A caller's number of seconds. Raises TypeError for another thing, ValueError for NaN."""
+    """Check a caller's number of seconds. Raises TypeError for other types, ValueError for NaN."""
     if isinstance(timeout, str | bytes) or not hasattr(timeout, "__float__"):
         raise TypeError(
             f"a timeout is a number of seconds or None, not {type(timeout).__name__} {timeout!r}"
@@ -89,7 +90,9 @@ def check_timeout(timeout: Any) -> float:
 
 
 def shorten_waits(arguments: tuple[T, ...], limit: Limit) -> tuple[T, ...]:
-    """Arguments of a call, whose long-polls end by the limit; however often it is repeated."""
+    """Return the arguments of a call, whose long-polls end by the limit, however often it is
+    repeated.
+    """
 
     def shorten(argument: Any) -> Any:
         if not hasattr(argument, "wait_seconds"):
@@ -102,7 +105,7 @@ def shorten_waits(arguments: tuple[T, ...], limit: Limit) -> tuple[T, ...]:
 class Attempts:
     """The attempts at one call, for ``patience_seconds`` or until the caller's limit.
 
-    ``until`` is the monotonic moment at which an attempt ends, None where the caller has no limit.
+    ``until`` is the monotonic time at which an attempt ends, None if the caller has no limit.
     """
 
     def __init__(self, patience_seconds: float) -> None:
@@ -112,15 +115,15 @@ class Attempts:
         self._is_repeated = False
 
     def shorten(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments of the call, whose long-polls end by the limit."""
+        """Return the arguments of the call, whose long-polls end by the limit."""
         return arguments if self._limit is None else shorten_waits(arguments, self._limit)
 
     def find_pause(self) -> float | None:
-        """Seconds from an attempt that failed to the next one; None if it was the last."""
+        """Return how many seconds to wait after a failed attempt; None if it was the last."""
         pause = next(self._pauses, None)
         if pause is None or self._limit is None:
             return pause
-        # What was lost at first may be a connection from before a restart.
+        # The connection that was lost first may be one from before a restart.
         if self._limit.is_over and self._is_repeated:
             return None
         self._is_repeated = True
@@ -128,7 +131,7 @@ class Attempts:
 
 
 def draw_pauses(patience_seconds: float) -> Iterator[float]:
-    """Pauses with backoff and jitter, for so long from when the first one is asked for."""
+    """Yield pauses with backoff and jitter, for so long from the first one."""
     deadline = time.monotonic() + patience_seconds
     pause = FIRST_PAUSE_SECONDS
     while (left := deadline - time.monotonic()) > 0:

@@ -1,15 +1,16 @@
-"""TLS 1.3 with a certificate that nobody has to know: the key is bound to it.
+"""TLS 1.3 with a certificate that nobody has to know, because the key is bound to it.
 
-    client ── connects, takes whatever certificate comes ─► coordinator
-    both   ── shake hands with HMAC(key, SHA-256(certificate)) in place of the key
+    client ── connects, and accepts any certificate ─► coordinator
+    both   ── handshake with HMAC(key, SHA-256(certificate)) instead of the key
 
-Whoever stands in between has to show another certificate, so that the two sides take different keys
-for the handshake, and each refuses the other. So no authority, no names, and nothing to copy but
-the key.
+An attacker in between has to present another certificate, so that the two sides use different keys
+in the handshake, and each refuses the other. So there are no authorities and no names, and only the
+key has to be copied.
 
-Nor can anybody have the client speak plainly, with the key itself, while the coordinator speaks
-TLS: what one side answers would be worthless to the other. A challenge begins with ``{sha256}`` and
-is longer than the digest of a certificate, so that no answer to a challenge is a bound key.
+Nor can an attacker make the client speak without TLS, with the key itself, while the coordinator
+uses TLS: the answer of one side would be useless for the other. A challenge begins with
+``{sha256}`` and is longer than the digest of a certificate, so that no answer to a challenge is a
+bound key.
 
 The idea is that of channel bindings, RFC 5929 (``tls-server-end-point``), with the key of
 ``multiprocessing``'s handshake.
@@ -27,47 +28,48 @@ from pathlib import Path
 from headrace_wire.errors import UsageError
 from headrace_wire.key import read_secret
 
-#: Bytes of a file with a private key, and maybe a chain of certificates.
+#: The maximum size of a file with a private key, and possibly a chain of certificates, in bytes.
 MAX_KEY_FILE_BYTES = 1 << 20
 
-#: How a handshake ends with somebody who does not speak TLS.
+#: The errors of a handshake with a peer that does not speak TLS.
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
 
 class ServerTls:
-    """What a server encrypts with: its certificate and the private key, of PEM files.
+    """The certificate and private key of a server, from PEM files.
 
-    With an ``authority``, a PEM file of certificates, clients have to show one that it has signed.
-    Raises UsageError.
+    With an ``authority``, a PEM file of certificates, clients have to present one that it has
+    signed. Raises UsageError.
     """
 
     def __init__(self, certificate: Path, private_key: Path, authority: Path | None = None) -> None:
-        #: Whether clients have to show a certificate.
+        #: Whether clients have to present a certificate.
         self.wants_certificates = authority is not None
         #: The certificate in DER.
         self.certificate = read_certificate(certificate)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self.context.num_tickets = 0  # connections stay: nobody resumes one
+        self.context.num_tickets = 0  # connections last, so none is resumed
         load_pair(self.context, certificate, private_key)
         if authority is not None:
             _load_authority(self.context, authority)
-            # Not required here, where nobody could be told of it: whoever shows none is refused
-            # with a word as soon as they have shown that they hold the key.
+            # It is not required here, because nobody could be told why. A peer that presents none
+            # is refused with a message as soon as it has shown that it holds the key.
             self.context.verify_mode = ssl.CERT_OPTIONAL
 
 
-#: A file, and when it was last changed: one that was replaced is read anew.
+#: A file, and when it was last changed, so that a replaced one is read again.
 File = tuple[str, int]
 
 
 def make_client_context(
     certificate: str | None = None, private_key: str | None = None, authority: str | None = None
 ) -> ssl.SSLContext:
-    """Return what a client encrypts with.
+    """Return the TLS context of a client.
 
-    It takes any certificate, see above; with an ``authority``, those alone that it has signed for
-    the host that is called. It shows its own ``certificate``, if it has one. Raises UsageError.
+    It accepts any certificate, see above; with an ``authority``, only those that it has signed for
+    the host to which the client connects. The client presents its own ``certificate``, if it has
+    one. Raises UsageError.
     """
     return _make_client_context(*map(_stamp, (certificate, private_key or certificate, authority)))
 
@@ -95,7 +97,7 @@ def _stamp(path: str | None) -> File | None:
     try:
         return path, Path(path).stat().st_mtime_ns
     except OSError:
-        return path, 0  # said when it is read
+        return path, 0  # reported when it is read
 
 
 def _load_authority(context: ssl.SSLContext, path: Path) -> None:
@@ -107,14 +109,17 @@ def _load_authority(context: ssl.SSLContext, path: Path) -> None:
 
 
 class TlsSocket(ssl.SSLSocket):
-    """Closes itself, without a ResourceWarning, when it is let go; see ``OwnedSocket``."""
+    """Closes itself, without a ResourceWarning, when it is garbage collected; see
+    ``OwnedSocket``.
+    """
 
     def __del__(self) -> None:
         self.close()
 
 
 def begin_tls(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
-    """Shake hands as TLS's client, within the socket's time limit. Raises OSError and EOFError.
+    """Perform the TLS handshake as a client, within the socket's time limit. Raises OSError and
+    EOFError.
 
     The socket is taken over.
     """
@@ -133,15 +138,15 @@ def begin_tls(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SS
 
 
 def bind_key(key: bytes, certificate: bytes) -> bytes:
-    """Return the key of a handshake, 32 bytes, over a connection with this certificate, in DER.
+    """Return the key of a handshake, 32 bytes, on a connection with this certificate, in DER.
 
-    Without TLS the handshake's key is the key itself; see above why neither stands for the other.
+    Without TLS, the handshake's key is the key itself. See above why neither can replace the other.
     """
     return hmac.digest(key, hashlib.sha256(certificate).digest(), "sha256")
 
 
 def load_pair(context: ssl.SSLContext, certificate: Path, private_key: Path) -> None:
-    """Have a context show a certificate. Raises UsageError, and KeyRefusedError for a private key
+    """Load a certificate into a context. Raises UsageError, and KeyRefusedError for a private key
     that others can read.
     """
 
@@ -150,7 +155,7 @@ def load_pair(context: ssl.SSLContext, certificate: Path, private_key: Path) -> 
 
     try:
         context.load_cert_chain(certificate, private_key, refuse_password)
-    except OSError as error:  # an SSLError is one
+    except OSError as error:  # such as an SSLError
         raise UsageError(
             f"certificate {certificate} and private key {private_key} cannot be used "
             f"({_find_reason(error)}): both are PEM files, and belong to each other"
@@ -168,7 +173,7 @@ def read_certificate(path: Path) -> bytes:
 
 
 def _find_certificate(text: str) -> str:
-    """A file may hold a chain, the server's own certificate first; and a private key."""
+    """Return the first certificate in a text that may contain a chain and a private key."""
     begin = text.index(ssl.PEM_HEADER)
     return text[begin : text.index(ssl.PEM_FOOTER, begin) + len(ssl.PEM_FOOTER)]
 
@@ -179,12 +184,12 @@ def _find_reason(error: OSError) -> str:
 
 
 def explain_failure(error: OSError) -> str:
-    """What a server's log says of a client that does not finish TLS's handshake."""
+    """Return what a server logs about a client that does not finish the TLS handshake."""
     if why := getattr(error, "verify_message", None):
         return f"its certificate is not accepted: {why}"
     return "it does not speak TLS"
 
 
 def speaks_plainly(error: BaseException) -> bool:
-    """Whether a TLS handshake failed because the other side does not speak TLS at all."""
+    """Return whether a TLS handshake failed because the peer does not speak TLS at all."""
     return isinstance(error, ssl.SSLError) and error.reason in NO_TLS

@@ -1,11 +1,11 @@
-"""Spans of OpenTelemetry, in processes that have a tracer provider; elsewhere there is nothing.
+"""Spans of OpenTelemetry, in processes that have a tracer provider; in others this does nothing.
 
     headrace submit ─ JobSpec.trace ─► Lease.trace ─► headrace run (slot), headrace report (worker)
     headrace wait
 
-Nothing is imported before somebody else has done so: who traces has set a provider, by hand or with
-``opentelemetry-instrument``, and with that imported ``opentelemetry.trace``. What travels is the
-``traceparent`` of W3C's Trace Context.
+Nothing is imported before the program does so: a program that traces has set a provider, by hand or
+with ``opentelemetry-instrument``, and therefore imported ``opentelemetry.trace``. What is sent is
+the ``traceparent`` of W3C's Trace Context.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: What a span is to the other side of its call, as OpenTelemetry has it.
+#: The kind of a span in OpenTelemetry: its relation to the other side of a call.
 Kind = Literal["PRODUCER", "CONSUMER", "CLIENT"]
 
-#: The header of W3C's Trace Context that travels.
+#: The header of W3C's Trace Context that is sent.
 _PARENT = "traceparent"
 
-#: Milliseconds that a process which ends gives its spans to leave.
+#: How many milliseconds a process that ends waits for its spans to leave.
 FLUSH_MILLISECONDS = 500
 
 
@@ -42,7 +42,7 @@ class _Cache:
 
 
 def find_tracer() -> Tracer | None:
-    """The tracer of this process; None where nobody has set a provider."""
+    """Return the tracer of this process; None if nobody has set a provider."""
     provider = _find_provider()
     if provider is None:
         return None
@@ -52,7 +52,7 @@ def find_tracer() -> Tracer | None:
 
 
 class _Ending:
-    """Ends a span that is not the present one of anything."""
+    """Ends a span that is not the current one."""
 
     def __init__(self, span: Span) -> None:
         self.close = span.end
@@ -68,17 +68,17 @@ def open_span(
     links: Iterable[str] = (),
     is_current: bool = True,
 ) -> Generator[Span | None]:
-    """Have a span from here on, beneath ``parent`` or else beneath the present one.
+    """Open a span in this block, below ``parent`` or else below the current one.
 
-    Those that are opened meanwhile are beneath it, unless it is not to be ``is_current``: in
-    generators, whose callers go on with spans of their own. An exception that leaves the block is
-    recorded with it.
+    Spans that are opened meanwhile are below it, unless ``is_current`` is false: in generators,
+    whose callers continue with their own spans. An exception that leaves the block is recorded with
+    it.
     """
     tracer = find_tracer()
     if tracer is None:
         yield None
         return
-    from opentelemetry.trace import SpanKind, use_span  # noqa: PLC0415 - it is there, as there is a provider
+    from opentelemetry.trace import SpanKind, use_span  # noqa: PLC0415 - installed, as there is a provider
 
     span = tracer.start_span(
         name,
@@ -92,7 +92,7 @@ def open_span(
 
 
 def write_trace() -> str:
-    """The present span, for others to put theirs beneath; "" where there is none."""
+    """Return the current span, for others to put theirs below it; "" if there is none."""
     if _find_provider() is None:
         return ""
     from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - as above
@@ -105,17 +105,17 @@ def write_trace() -> str:
 
 
 def flush_spans() -> None:
-    """Let the spans of a process that ends without further ado leave it, as far as they can."""
+    """Export the spans of a process that ends abruptly, as far as possible."""
     flush = getattr(_find_provider(), "force_flush", None)
     if flush is not None:
-        with contextlib.suppress(Exception):  # an exporter's trouble is no reason not to end
+        with contextlib.suppress(Exception):  # an exporter's error must not prevent the end
             flush(FLUSH_MILLISECONDS)
 
 
 def _find_provider() -> Any:
     trace: Any = sys.modules.get("opentelemetry.trace")
     find: Callable[[], Any] | None = getattr(trace, "get_tracer_provider", None)
-    if find is None:  # not imported, or not yet to its end
+    if find is None:  # not imported, or not completely yet
         return None
     provider = find()
     return None if isinstance(provider, trace.ProxyTracerProvider) else provider

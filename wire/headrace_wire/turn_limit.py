@@ -1,11 +1,12 @@
-"""Calls that thousands of workers make at once: so many of them in one turn of the event loop.
+"""Limits calls that thousands of workers make at once: only so many run in one turn of the event
+loop.
 
-    lease, report ─► TurnLimit ─► some in this turn, the others in the next ones, as they came
+    lease, report ─► TurnLimit ─► some in this turn, the others in the next ones, in order
 
-A turn of an event loop carries out everything that is ready when it begins, and a handshake takes
-some eight turns. With a thousand workers that all have something to tell, turns took half a second,
-and new clients gave their handshakes up; so turns are kept short, and whoever else has something to
-say is heard in between. Shorter ones cost more: what is reported in one turn shares a commit.
+A turn of an event loop runs everything that is ready when it begins, and a handshake takes about
+eight turns. With a thousand workers that all report something, turns took half a second, and the
+handshakes of new clients timed out. So turns are kept short, and others are served in between.
+Shorter turns cost more, because reports of one turn share a commit.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from collections import deque
 #: The methods that workers call most.
 CROWDED = frozenset({"lease", "report"})
 
-#: Seconds of processor time that a turn is to take.
+#: How many seconds of processor time a turn should take.
 TURN_SECONDS = 0.02
 
-#: Calls that a turn carries out at least, and seconds that one takes until they were measured.
+#: How many calls a turn runs at least, and the assumed seconds of a call before any was measured.
 LEAST_CALLS = 8
 USUAL_SECONDS = 0.0002
 
-#: The part of the last turn in what a call is taken to cost.
+#: The weight of the last turn in the mean cost of a call.
 WEIGHT = 0.2
 
 
@@ -40,7 +41,7 @@ class TurnLimit:
         self._watching = False
 
     def enter(self) -> bool:
-        """Have a call carried out at once; returns False where it has to ``wait``."""
+        """Let a call run at once. Returns False if it has to ``wait``."""
         if self._waiting or self._entered >= self._calls:
             return False
         self._entered += 1
@@ -64,7 +65,7 @@ class TurnLimit:
             asyncio.get_running_loop().call_soon(self._end)
 
     def _end(self) -> None:
-        """A turn has ended: let in those that are next."""
+        """End a turn, and let the next calls run."""
         self._watching = False
         if self._entered:
             seconds = (time.thread_time() - self._begun) / self._entered

@@ -1,4 +1,4 @@
-"""Listening on a Unix socket: a file, which only its owner may connect to."""
+"""Listens on a Unix socket: a file to which only its owner may connect."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from typing import Any
 
 from headrace_wire.portable import PORTABLE
 
-#: Bytes that a path may have on any system: macOS has the fewest, 104 with the zero behind it.
+#: The maximum length of a path on any system in bytes: macOS has the least, 104 with the final
+#: zero.
 MAX_PATH_BYTES = 103
 
-#: Whether the system has them at all: Python knows of none on Windows.
+#: Whether the system has Unix sockets; Python does not support them on Windows.
 HAS_UNIX_SOCKETS = hasattr(socket, "AF_UNIX") and not PORTABLE
 
-#: Their family; None where there are none.
+#: Their address family; None if there is none.
 FAMILY: Any = getattr(socket, "AF_UNIX", None)
 
 
 def fits(path: str) -> bool:
-    """Whether there can be a Unix socket of this path on every system."""
+    """Return whether a Unix socket can have this path on every system."""
     return len(os.fsencode(path)) <= MAX_PATH_BYTES
 
 
 class UnixListener(socket.socket):
     """Listens at a path, and removes the file when it is closed.
 
-    A file that a process left which was killed is taken over. Raises OSError.
+    A file that a killed process left is replaced. Raises OSError.
     """
 
     def __init__(self, path: str, backlog: int) -> None:
@@ -52,13 +53,13 @@ class UnixListener(socket.socket):
         if file is not None:
             with contextlib.suppress(FileNotFoundError):
                 found = os.lstat(self._path)
-                if (found.st_dev, found.st_ino) == file:  # else it is another one's by now
+                if (found.st_dev, found.st_ino) == file:  # otherwise it has been replaced
                     os.unlink(self._path)  # noqa: PTH108 - as in os.lstat above
         super().close()
 
 
 def _remove_abandoned(path: str) -> None:
-    """Remove a socket that nobody listens at. Raises OSError if somebody does."""
+    """Remove a socket on which nobody listens. Raises OSError if somebody does."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise OSError(errno.EEXIST, "there is another file of that name")
@@ -70,5 +71,5 @@ def _remove_abandoned(path: str) -> None:
                 os.unlink(path)  # noqa: PTH108 - as in os.lstat above
                 return
             except BlockingIOError:
-                pass  # many wait there to be let in
+                pass  # many connections wait there
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

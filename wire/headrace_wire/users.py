@@ -1,4 +1,4 @@
-"""Users as the system knows them: by number and name. Windows has neither, nor modes of files."""
+"""The system's users, by number and name. Windows has neither, and its files have no modes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ HAS_OWNERS = hasattr(os, "geteuid")
 
 
 def find_user() -> int | None:
-    """The number of the user for whom this process works; None where users have none."""
+    """Return the number of the user for whom this process works; None if users have none."""
     return os.geteuid() if hasattr(os, "geteuid") else None
 
 
 def describe_user() -> str:
-    """This user by number, for messages."""
+    """Describe this user by number, for messages."""
     number = find_user()
     return "this user" if number is None else f"user {number}"
 
 
 def name_user(number: int) -> str:
-    """The name of a user, or the number as text where there is none."""
+    """Return the name of a user, or the number as text if there is none."""
     if PORTABLE:
         return str(number)
     try:
-        users = importlib.import_module("pwd")  # for errors alone
+        users = importlib.import_module("pwd")  # only for errors
         return str(users.getpwuid(number).pw_name)
     except (ImportError, KeyError):
         return str(number)

@@ -1,7 +1,7 @@
-"""Which protocol this side speaks, and which headrace it belongs to."""
+"""The version of headrace, and of the protocol."""
 
-#: The version of the distribution, which is built with what stands here.
+#: The version of the distribution, which is read from here when it is built.
 VERSION = "0.2.0"
 
-#: Raised by one with every change to messages or methods that the other side would misread.
+#: Increased by one with every change to messages or methods that the other side would misread.
 PROTOCOL = 6

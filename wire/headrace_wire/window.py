@@ -1,8 +1,8 @@
-"""How many calls of a kind may be under way at a time: one, and more where the coordinator is far.
+"""How many calls of a kind may be pending at a time: one, and more if the coordinator is far away.
 
-A link of 1 Gbit/s over 200 ms holds 25 MB, which one call at a time never fills: the next one would
-begin a round trip after the last. So as long as answers come about as soon as they can, there may
-be more of them, and on a link that is slow, where they only wait for each other, there is one.
+A link of 1 Gbit/s over 200 ms contains 25 MB, which one call at a time never fills, because the
+next one begins a round trip after the last. So while answers arrive about as soon as they can, more
+calls are allowed. On a slow link, where they would only wait for each other, there is one.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 
 from headrace_wire.round_trip import RoundTrip
 
-#: Calls that may be under way at most.
+#: The maximum number of pending calls.
 MOST_CALLS = 12
 
-#: An answer is soon that takes no more round trips than this, and these seconds.
+#: An answer is early if it takes no more than so many round trips and so many seconds.
 SOON_ROUND_TRIPS = 3.0
 SOON_SECONDS = 0.25
 
 
 @dataclass
 class Window:
-    """It grows with each answer that comes soon, so that it doubles in a round trip."""
+    """Grows with each answer that is early, so that it doubles in a round trip."""
 
     round_trip: RoundTrip
     size: int = 1
 
     def note(self, seconds: float) -> None:
-        """A call has been answered after so many seconds."""
+        """Note that a call has been answered after so many seconds."""
         round_trip = self.round_trip.seconds
         if not round_trip:
             self.size = 1

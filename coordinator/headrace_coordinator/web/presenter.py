@@ -301,7 +301,7 @@ class _Process:
         """Return the exit status of the process, which is about to end."""
         try:
             async with asyncio.timeout(END_SECONDS):
-                while (status := self._popen.poll()) is None:  # noqa: ASYNC110
+                while (status := self._popen.poll()) is None:  # noqa: ASYNC110 - there is no event for it
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
             return 1

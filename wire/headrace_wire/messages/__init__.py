@@ -2,6 +2,6 @@
 
 Times called ``…_at`` are Unix seconds, for people; durations are ``…_seconds``. ``parameters``,
 ``inputs`` and ``values`` are opaque bytes to the coordinator: encoded where they are made and
-decoded where they are used. What a field may hold is said by its annotation; see
+decoded where they are used. The annotation of a field says what it may contain; see
 ``headrace_wire.bounds``.
 """

@@ -1,4 +1,4 @@
-"""The message that tells of a failed attempt, and the reasons for which one fails."""
+"""The message about a failed attempt, and the possible reasons."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ CRASH: Final = "crash"
 OOM: Final = "oom"
 LOST: Final = "lost"
 
-#: The reason for which a worker returns a task that it is not allowed to do; others may be.
+#: The reason for which a worker returns a task that it is not allowed to run; others may be.
 REFUSED: Final = "refused"
 
 #: The reason of a task that its client took back.
 WITHDRAWN: Final = "withdrawn"
 
-# A failure for a reason that a later version has is a failure all the same.
+# A failure with a reason of a later version is still a failure.
 STAND_INS[Reason] = ERROR
 
-#: The type of a timeout that is no fault of the task: the initializer before it did not end.
+#: The error type of a timeout for which the task is not to blame: its initializer did not end.
 INITIALIZER_TIMEOUT = "InitializerTimeout"
 
 
 class TaskFailure(Message):
     """One attempt failed. ``signal`` is a signal's name or ""; ``summary`` names the input.
 
-    ``detail`` is what the task's service tells its client of an exception; opaque to all others.
+    ``detail`` is what the task's service tells its client about an exception; opaque to all others.
     """
 
     lease: Count

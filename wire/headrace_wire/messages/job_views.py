@@ -1,4 +1,6 @@
-"""Messages that show people one job: how its tasks stand, how long they take, why they fail."""
+"""Messages that show one job to people: the states of its tasks, their times, and their
+failures.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.messages.spans import Span
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
 
-#: The state of a task. Of a job that was cut short, those that are neither done nor dead are
+#: The state of a task. If a job was ended early, tasks that are neither done nor dead are
 #: cancelled.
 TaskState = Literal["waiting", "leased", "retrying", "done", "dead", "cancelled"]
 
@@ -36,10 +38,10 @@ class TaskRun(Span):
 
 
 class TaskRuns(Message):
-    """How some tasks of a job stand, without a gap; the job has so many ``tasks`` by now.
+    """The states of some tasks of a job, without a gap; the job has so many ``tasks`` by now.
 
-    If they are ``merged``, neighbours were taken together, and a run is in the most urgent state of
-    its tasks: dead, retrying, leased, waiting, cancelled, done.
+    If ``merged``, neighbouring runs were joined, and a run is in the most urgent state of its
+    tasks: dead, retrying, leased, waiting, cancelled, done.
     """
 
     tasks: Index
@@ -47,31 +49,31 @@ class TaskRuns(Message):
     merged: bool
 
 
-#: Kinds of failures in one answer.
+#: The maximum number of kinds of failures in one answer.
 MAX_FAILURE_GROUPS: Final = 100
 
-#: Upper bounds of task times in seconds: those in which workers count, and some between for tasks
-#: that take long, of which each is told by itself.
+#: Upper bounds of task times in seconds: those in which workers count, and some in between for
+#: tasks that take long, each of which is reported by itself.
 TIME_BOUNDS: Final = tuple(sorted({*TASK_SECONDS_BOUNDS, 20.0, 120.0, 600.0, 1200.0, 3600.0}))
 
 
 class TaskTimes(Message):
     """How many attempts at a job's tasks took how long, as far as their times are known.
 
-    Each count is of those that took up to the bound at the same place, and longer than the bound
-    before; there is one more for those that took longer than all bounds.
+    Each count is of attempts that took up to the bound at the same position, and longer than the
+    previous bound. There is one more count for those that took longer than all bounds.
     """
 
     upper_seconds: Annotated[tuple[Amount, ...], Meta(max_length=100)]
     counts: Annotated[tuple[Count, ...], Meta(max_length=101)]
 
 
-#: Of a job of which no times are known.
+#: The times of a job of which none are known.
 NO_TIMES: Final = TaskTimes(TIME_BOUNDS, (0,) * (len(TIME_BOUNDS) + 1))
 
 
 class TaskTime(Message):
-    """How long tasks [start, stop), done one after another, took in all, and on which worker.
+    """How long tasks [start, stop), done one after another, took in total, and on which worker.
 
     ``attempt`` is the one at which they were done, 0 if that is not known any more.
     """
@@ -85,10 +87,11 @@ class TaskTime(Message):
 
 
 class FailureGroup(Message):
-    """Dead tasks of a job that failed alike: for one reason, with one text but for the details.
+    """Dead tasks of a job that failed in the same way: for one reason, with one text except for
+    details.
 
     ``message``, ``traceback``, ``signal`` and ``summary``, which names the input, are those of task
-    ``first``. ``last`` is the last of them, and ``workers`` names some of those that ran them.
+    ``first``. ``last`` is the last of the tasks, and ``workers`` names some of those that ran them.
     """
 
     reason: Reason
@@ -106,8 +109,8 @@ class FailureGroup(Message):
 class FailureGroups(Message):
     """The failures of a job by their kinds, the most frequent first; as a sequence, its ``groups``.
 
-    The first ``looked_at`` failures were looked at. ``kinds`` were found among them, of which
-    others than these are left out; 0 is not known.
+    The first ``looked_at`` failures were examined. ``kinds`` is how many kinds were found among
+    them, some of which may be left out here; 0 if not known.
     """
 
     groups: Annotated[tuple[FailureGroup, ...], Meta(max_length=MAX_FAILURE_GROUPS)]
@@ -130,7 +133,9 @@ class FailureGroups(Message):
 
 
 class PastJob(Message):
-    """What is kept of a job that has expired. Its failures and ``runs`` of tasks are not all."""
+    """What is kept of a job that has expired. Its failures and ``runs`` of tasks are not
+    complete.
+    """
 
     status: JobStatus
     times: TaskTimes

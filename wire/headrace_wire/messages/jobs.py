@@ -1,4 +1,4 @@
-"""Messages about jobs: what a client submits, how a job stands, and which of them to list."""
+"""Messages about jobs: what a client submits, the status of a job, and which jobs to list."""
 
 from __future__ import annotations
 
@@ -38,35 +38,36 @@ SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 
-#: Job states that nothing but ``retry`` or ``delete`` changes any more.
+#: Job states that only ``retry`` or ``delete`` can change.
 FINAL_STATES: frozenset[State] = frozenset({SUCCEEDED, FAILED, CANCELLED})
 
-#: The service of jobs that nobody runs: their one input is data which other jobs refer to.
+#: The service of jobs that nobody runs: their only input is data to which other jobs refer.
 DATA_SERVICE = "data"
 
-#: The operation of such a job: the data goes with its client, or with the job whose id follows.
+#: The operation of such a job: the data belongs to its client, or to the job whose id follows.
 KEEP = "keep"
 KEEP_FOR = "keep:"
 
 JobIds = Annotated[tuple[JobId, ...], Entries]
 
-#: What the tasks of a job counted under names of their own.
+#: The values of the counters that the tasks of a job have defined.
 Counters = Annotated[dict[Label, Amount], Meta(max_length=MAX_COUNTERS)]
 
 
 class JobSpec(Message):
-    """What a client submits. Its ``id`` is the client's, so that a repeated request is the same.
+    """What a client submits. The client chooses its ``id``, so that a repeated request is the same
+    job.
 
-    ``tasks`` is None for a job whose inputs still stream in: it is sealed later. ``carried`` tells
-    whether inputs are put; otherwise a task's index is enough to make its input.
-    ``retries`` is None for the defaults: errors and timeouts are final, a crash or a lost worker is
-    tried three times in all. ``retry_delay_seconds`` is the pause before the first retry; it
+    ``tasks`` is None if the inputs are still being sent; the job is sealed later. ``carried`` means
+    that inputs are put; otherwise the input of a task is made from its index. ``retries`` is None
+    for the defaults: errors and timeouts are final, and a task that crashes or loses its worker is
+    tried three times in total. ``retry_delay_seconds`` is the pause before the first retry; it
     doubles with each further one. ``deadline_seconds`` after its submission the job is ended; None
-    for never. An ``owned`` job belongs to the client that submitted it: it is forgotten when that
+    for never. An ``owned`` job belongs to the client that submitted it: it is deleted when that
     client falls silent, and its results as soon as the client has them. ``function`` names for
-    people what its tasks call, "" where they call none. Only of a worker with the engine that it
-    ``needs`` are values taken, if it needs one. ``trace`` is the span beneath which its tasks are
-    traced, as a ``traceparent`` of W3C's Trace Context, or "".
+    people what its tasks call, "" if they call nothing. If ``needs`` names an engine, values are
+    only accepted from workers that have it. ``trace`` is the tracing span under which its tasks are
+    recorded, as a ``traceparent`` of W3C's Trace Context, or "".
     """
 
     id: JobId
@@ -88,17 +89,17 @@ class JobSpec(Message):
 
 
 class JobStatus(Message):
-    """A job as it stands.
+    """The status of a job.
 
-    ``waiting_for`` says in words why nothing runs, ``ended_because`` what cut the job short; else
-    they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
-    ``started_at`` is when its first task was leased for the first time. ``wall_seconds`` are those
-    since it was submitted, to its end, without those between an end and its being run again.
-    ``done_per_second`` is how quickly its tasks were done as of late, None where it does not run.
-    ``number`` grows from each job to the next. ``submitted_by`` names the key of whoever submitted
-    it, where that is known. In lists of jobs ``parameters`` are left out. Of a job that has
-    ``expired`` nothing but this is left, as it was at its end, without the parameters, and what its
-    ``task_runs``, ``task_times`` and ``failure_groups`` tell; all else is empty.
+    ``waiting_for`` says why nothing runs, and ``ended_because`` what ended the job early; otherwise
+    they are "". ``counters`` are those that its tasks defined, from accepted outcomes.
+    ``started_at`` is when its first task was leased for the first time. ``wall_seconds`` is the
+    time from its submission to its end, without the time between an end and being run again.
+    ``done_per_second`` is how quickly its tasks were recently done, None if it does not run.
+    ``number`` increases from each job to the next. ``submitted_by`` names the key with which it was
+    submitted, if known. Lists of jobs do not contain ``parameters``. For a job that has
+    ``expired``, only this status remains, as it was at its end and without the parameters, together
+    with ``task_runs``, ``task_times`` and ``failure_groups``; everything else is empty.
     """
 
     id: JobId
@@ -139,9 +140,9 @@ class JobStatus(Message):
 
     @property
     def speed(self) -> float | None:
-        """Tasks that are done in a second: as of late while it runs, and else on the whole.
+        """How many tasks are done per second: recently while it runs, otherwise in total.
 
-        None where that is not known.
+        None if not known.
         """
         if self.state in FINAL_STATES:
             return self.done / self.wall_seconds if self.wall_seconds else None
@@ -149,13 +150,13 @@ class JobStatus(Message):
 
     @property
     def left_seconds(self) -> float | None:
-        """Seconds until it ends, if it goes on like this; None where that is not known."""
+        """How many seconds it will still run at the present speed; None if not known."""
         if not self.done_per_second or not self.sealed or self.state in FINAL_STATES:
             return None
         return (self.tasks - self.done - self.failed) / self.done_per_second
 
     def _repr_html_(self) -> str:
-        """What a notebook shows of it."""
+        """Return what a notebook shows."""
         counts = (
             (self.done, "done"),
             (self.failed, "failed"),
@@ -182,11 +183,12 @@ class JobStatus(Message):
 
 class JobFilter(Message):
     """Which jobs to list: of these states (of any, if none is named), of this service ("" for any),
-    submitted at or after ``since``; so many at most, 0 for as many as an answer has room for.
+    submitted at or after ``since``; at most ``limit`` of them, 0 for as many as an answer can
+    contain.
 
-    ``text`` is in the id, the name, the function, the service or the operation, in large letters or
-    small ones; ``submitted_by`` names the key of whoever submitted them. "" stands for any.
-    ``past`` jobs are those that have expired, and others are not listed then.
+    ``text`` is searched in the id, name, function, service and operation, ignoring case.
+    ``submitted_by`` names the key with which they were submitted. "" stands for any. If ``past``,
+    only jobs that have expired are listed.
     """
 
     states: Annotated[tuple[State, ...], Meta(max_length=5)] = ()

@@ -1,4 +1,4 @@
-"""Messages by which a worker asks for work, and is granted it."""
+"""Messages by which a worker requests work and receives it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ from headrace_wire.message import Message
 from headrace_wire.messages.jobs import JobIds
 from headrace_wire.messages.spans import Entries, Payloads
 
-#: Jobs of which a worker tells how long their tasks take when it asks for work.
+#: For how many jobs a worker reports how long their tasks take when it requests work.
 MAX_TASK_TIMES = 16
 
 JobSeconds = Annotated[dict[JobId, Seconds], Meta(max_length=MAX_TASK_TIMES)]
 
 
 class LeaseRequest(Message):
-    """Ask for work. ``number`` counts a worker's requests: a repeated one gets the same grant.
+    """A request for work. ``number`` counts a worker's requests: a repeated one gets the same
+    grant.
 
-    ``max_bytes`` is how many bytes of inputs to grant at most; None leaves it to the coordinator.
-    A worker far away tells its ``round_trip``, and how many seconds a task of some jobs takes here.
+    ``max_bytes`` is the maximum number of bytes of inputs; None leaves it to the coordinator. A
+    worker that is far away reports its ``round_trip``, and how many seconds a task of some jobs
+    takes there.
     """
 
     worker: Identifier
@@ -48,10 +50,10 @@ class LeaseRequest(Message):
 class Lease(Message):
     """An exclusive hold on tasks [start, stop) of a job.
 
-    ``parameters`` is None where the request said that the worker knows the job. ``inputs`` holds
-    one batch for each input chunk, together one item for each task; it is empty for derived jobs.
-    ``token`` is for the tasks of this job, in place of a key; ``trace`` is the job's. The worker
-    shows the ``proof`` whenever it speaks of the lease, to a coordinator that may be another one.
+    ``parameters`` is None if the request said that the worker knows the job. ``inputs`` has one
+    batch for each input chunk, with one item for each task in total; it is empty for derived jobs.
+    ``token`` replaces a key for the tasks of this job, and ``trace`` is the job's. The worker sends
+    the ``proof`` whenever it refers to the lease, because the coordinator may have been replaced.
     """
 
     id: Count
@@ -70,6 +72,6 @@ class Lease(Message):
 
 
 class Grant(Message):
-    """The leases that answer one LeaseRequest; none when the wait was over first."""
+    """The leases that answer one LeaseRequest; none if the wait was over first."""
 
     leases: Annotated[tuple[Lease, ...], Entries]

@@ -12,8 +12,8 @@ from headrace_wire.messages.spans import Entries, NamedTasks
 class LogLine(Message):
     """A line that a task logged or printed.
 
-    ``level`` is a word such as "info"; "print" and "stderr" for what it wrote to standard output
-    and to standard error. ``attempt`` 0 is not known.
+    ``level`` is a word such as "info"; "print" and "stderr" are lines written to standard output
+    and standard error. ``attempt`` is 0 if not known.
     """
 
     at: Moment
@@ -32,7 +32,7 @@ class JobLines(Message):
 
 
 class LogRequest(Message):
-    """Ask for a job's log lines past ``cursor`` (0 at first, then as the last answer said)."""
+    """A request for a job's log lines past ``cursor`` (0 at first, then as in the last answer)."""
 
     job: JobId
     cursor: Count
@@ -42,8 +42,8 @@ class LogRequest(Message):
 class LogPage(Message):
     """Log lines past a cursor, the oldest first.
 
-    ``dropped`` lines of the job, the oldest ones, are not kept. ``complete``: the job is final and
-    has no more.
+    ``dropped`` is how many of the oldest lines of the job are not kept. ``complete`` means that the
+    job is final and has no more lines.
     """
 
     lines: Annotated[tuple[LogLine, ...], NamedTasks]

@@ -1,4 +1,4 @@
-"""Messages by which a worker reports what became of its tasks."""
+"""Messages by which a worker reports the outcomes of its tasks."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.logs import JobLines
 from headrace_wire.messages.spans import Entries, HeldSpan, LeasedSpan, NamedTasks
 
-#: Leases that one report can be of: to look at the proof of each takes a moment.
+#: How many leases one report may refer to, because checking the proof of each takes a moment.
 ReportedLeases = Meta(max_length=10_000)
 
-#: What the tasks of a span counted under names of their own.
+#: The growth of the counters that the tasks of a span have defined.
 Growth = Annotated[dict[Label, Amount], Entries]
 
 
 class DoneSpan(LeasedSpan):
-    """Tasks [start, stop) are done; ``values`` is a batch of one value for each.
+    """Tasks [start, stop) are done; ``values`` is a batch with one value for each.
 
-    ``counters`` is what the tasks' own counters grew by in all of the span. A span that has any
-    is accepted whole or not at all. ``durations`` counts tasks by how long they took, in the
+    ``counters`` has the growth of the tasks' own counters in the whole span. A span with counters
+    is accepted completely or not at all. ``durations`` counts tasks by how long they took, in the
     buckets of ``samples.TASK_SECONDS_BOUNDS``; a single task needs none.
     """
 
@@ -50,8 +50,8 @@ class ReturnedSpan(LeasedSpan):
 class Sample(Message):
     """How much a worker's counter grew since its last report.
 
-    ``labels`` are alternating names and values. For a histogram ``buckets`` holds the growth of
-    each bucket (not cumulative, the last one is +Inf) and ``value`` that of the sum.
+    ``labels`` are alternating names and values. For a histogram, ``buckets`` has the growth of each
+    bucket (not cumulative, the last one is +Inf) and ``value`` that of the sum.
     """
 
     name: Identifier
@@ -63,8 +63,8 @@ class Sample(Message):
 class Report(Message):
     """Outcomes, log lines and metric samples of one worker; ``number`` counts from 1.
 
-    ``held`` are the leases of the outcomes, and one of each job that there are only lines of: a
-    coordinator that was started meanwhile knows by them what the worker was granted before.
+    ``held`` has the leases of the outcomes, and one for each job of which there are only lines, so
+    that a coordinator that was started meanwhile knows what the worker was granted before.
     """
 
     worker: Identifier
@@ -78,7 +78,7 @@ class Report(Message):
 
 
 class Receipt(Message):
-    """A report is committed. ``dropped`` tasks had an accepted outcome already."""
+    """A report is committed. ``dropped`` tasks already had an accepted outcome."""
 
     accepted: Index
     dropped: Index

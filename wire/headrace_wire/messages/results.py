@@ -12,15 +12,15 @@ from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.messages.spans import NamedTasks, Span
 
-#: Pieces of what a client collects that are planned at once.
+#: How many pieces of what a client collects are planned at once.
 MAX_PIECES = 64
 
 
 class FetchRequest(Message):
-    """Ask for results past ``cursor`` (0 at first, then as the last answer said).
+    """A request for results past ``cursor`` (0 at first, then as in the last answer).
 
-    ``seen`` tasks are known to have an outcome: there is an answer when there are others. To who
-    says that the job is ``known`` its parameters are not sent again.
+    ``seen`` tasks are known to have an outcome: the answer comes when there are others. If the job
+    is ``known``, its parameters are not sent again.
     """
 
     job: JobId
@@ -39,7 +39,9 @@ class ResultSpan(Span):
 
 
 class Fetched(Message):
-    """Results past a cursor. ``complete``: the job is final and nothing is left to fetch."""
+    """Results past a cursor. ``complete`` means that the job is final and nothing is left to
+    fetch.
+    """
 
     status: JobStatus
     runs: Annotated[tuple[ResultSpan, ...], NamedTasks]
@@ -48,14 +50,15 @@ class Fetched(Message):
 
 
 class CollectRequest(Message):
-    """Ask for outcomes of an owned job past two cursors (0 at first, then as the last answer said).
+    """A request for outcomes of an owned job past two cursors (0 at first, then as in the last
+    answer).
 
-    ``delivered`` names spans that need no longer be kept. For ``gather_seconds`` at most there is
+    ``delivered`` names spans that need no longer be kept. For at most ``gather_seconds``, there is
     no answer before ``max_bytes`` are there, or the job is final.
 
-    A client far away has up to ``pieces`` planned, each of ``max_bytes``, of the values past
-    ``planned`` that are there already, and then asks for several of those at the same time: with
-    ``until`` the answer comes at once, and has the values up to that cursor.
+    A client that is far away lets up to ``pieces`` be planned, each of ``max_bytes``, of the values
+    past ``planned`` that are already there, and then requests several of them at the same time:
+    with ``until``, the answer comes at once, and has the values up to that cursor.
     """
 
     job: JobId
@@ -71,11 +74,11 @@ class CollectRequest(Message):
 
 
 class Collected(Message):
-    """Outcomes as they came, past the cursors.
+    """Outcomes in order of arrival, past the cursors.
 
-    ``complete``: the job is final and nothing is left to collect. ``pieces`` are the cursors at
-    which those end that were planned: the first of them begins at ``planned`` or at ``cursor``,
-    whichever is greater.
+    ``complete`` means that the job is final and nothing is left to collect. ``pieces`` are the
+    cursors at which the planned pieces end: the first of them begins at ``planned`` or at
+    ``cursor``, whichever is greater.
     """
 
     runs: Annotated[tuple[ResultSpan, ...], NamedTasks]

@@ -1,7 +1,7 @@
 """Messages about shared state: named values, lists, dicts, locks, events and queues.
 
-Contents are opaque bytes to the coordinator, encoded and decoded by its clients; numbers that
-something is added to are the one exception.
+Contents are opaque bytes to the coordinator, encoded and decoded by its clients. The only exception
+are numbers to which something is added.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SharedValues = Annotated[tuple[Payload, ...], Meta(max_length=1 << 20)]
 
 
 def write_slice(chosen: slice) -> tuple[int, ...]:
-    """A slice of a list as four numbers: which parts are given, and the parts.
+    """Encode a slice of a list as four numbers: which parts are given, and the parts.
 
-    Parts that are beyond any list come within 62 bits. Raises TypeError for parts that are no
+    Parts that are beyond any list are limited to 62 bits. Raises TypeError for parts that are not
     integers, and ValueError for a step of 0.
     """
-    [][chosen]  # raises what a list does
+    [][chosen]  # raises the errors of a list
     given = 0
     numbers: list[int] = []
     for place, part in enumerate((chosen.start, chosen.stop, chosen.step)):
@@ -54,7 +54,7 @@ def write_slice(chosen: slice) -> tuple[int, ...]:
 
 
 def read_slice(numbers: tuple[int, ...]) -> slice:
-    """The slice that ``write_slice`` wrote. Raises ProtocolError for numbers that are none."""
+    """Return the slice that ``write_slice`` encoded. Raises ProtocolError for invalid numbers."""
     given, *parts = numbers
     start, stop, step = (part if given >> place & 1 else None for place, part in enumerate(parts))
     if step == 0:
@@ -63,10 +63,10 @@ def read_slice(numbers: tuple[int, ...]) -> slice:
 
 
 class Stamp(Message):
-    """Who asks, and which of its requests this is: a repeated one gets the same answer.
+    """Identifies a request: a repeated request gets the same answer.
 
-    A ``session`` is one process. Of one ``lane`` it has one request under way at a time, and their
-    numbers grow.
+    A ``session`` is one process. In one ``lane``, it has one pending request at a time, and their
+    numbers increase.
     """
 
     session: OptionalIdentifier
@@ -75,9 +75,9 @@ class Stamp(Message):
 
 
 class SharedSpec(Message):
-    """A shared object to be made if there is none of this name.
+    """A shared object, to be made if there is none with this name.
 
-    ``initial`` is a value's first content, ``maxsize`` bounds a queue; 0 does not.
+    ``initial`` is the first content of a value, and ``maxsize`` limits a queue; 0 for no limit.
     """
 
     name: Name
@@ -87,9 +87,9 @@ class SharedSpec(Message):
 
 
 class SharedCall(Message):
-    """One operation on a shared object; ``headrace_coordinator.shared`` says which there are.
+    """One operation on a shared object; ``headrace_coordinator.shared`` lists the operations.
 
-    What cannot be done yet is waited for up to ``wait_seconds``.
+    If it cannot be carried out yet, it waits for up to ``wait_seconds``.
     """
 
     stamp: Stamp
@@ -102,9 +102,11 @@ class SharedCall(Message):
 
 
 class SharedAnswer(Message):
-    """What came of an operation. Not ``done``: it could not be, and nothing has changed.
+    """The result of an operation. If not ``done``, it could not be carried out, and nothing has
+    changed.
 
-    A queue's ``get`` alone has taken note even then of the items that its consumer is done with.
+    The only exception is ``get`` of a queue: the items that its consumer has finished are removed
+    in any case.
     """
 
     done: bool = True
@@ -120,10 +122,10 @@ class SharedReceipt(Message):
 
 
 class SharedBeat(Message):
-    """A session is there.
+    """Reports that a session is alive.
 
-    Nobody waits any more for the answers to ``abandoned`` requests: what they got is given back.
-    ``confirmed`` items have been worked on.
+    Nobody waits any more for the answers to ``abandoned`` requests, so what they received is given
+    back. ``confirmed`` items are finished.
     """
 
     session: Identifier
@@ -132,13 +134,15 @@ class SharedBeat(Message):
 
 
 class SharedOrders(Message):
-    """The answer to a SharedBeat: what a session holds comes free after so long a silence."""
+    """The answer to a SharedBeat: what a session holds is released after so long a silence."""
 
     lease_seconds: Seconds
 
 
 class SharedStatus(Message):
-    """A shared object as it stands. ``items``: entries, or for a lock 1 while it is held."""
+    """The state of a shared object. ``items`` is the number of entries; for a lock, 1 while it is
+    held.
+    """
 
     name: Name
     kind: Identifier

@@ -40,9 +40,9 @@ class LeasedSpan(Message):
 
 
 class HeldSpan(LeasedSpan):
-    """A lease that a worker holds when it introduces itself again or reports, as it was granted.
+    """A lease, as it was granted, that a worker holds when it registers again or reports.
 
-    ``request`` is the number of the request that it answered, ``proof`` is the lease's.
+    ``request`` is the number of the request that it answered, and ``proof`` is the lease's.
     """
 
     attempt: Count

@@ -1,4 +1,4 @@
-"""Messages that tell people who watch a cluster what happens in it, and how it does."""
+"""Messages for people who watch a cluster: its events and its figures."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ WorkerEventKind = Literal["worker-joined", "worker-left", "worker-silent", "work
 
 EventKind = JobEventKind | WorkerEventKind
 
-#: Parts of the work that an overview tells of at most.
+#: The maximum number of parts of the work in an overview.
 BACKLOGS_TOLD: Final = 64
 
-#: Events that the coordinator remembers, and those in one answer.
+#: How many events the coordinator keeps, and how many are in one answer.
 EVENTS_KEPT: Final = 10_000
 EVENTS_PER_PAGE: Final = 1000
 
-#: Seconds from one point of a timeline to the next, and how many the coordinator remembers.
+#: Seconds from one point of a timeline to the next, and how many points the coordinator keeps.
 STEP_SECONDS: Final = 10.0
 STEPS_KEPT: Final = 360
 
@@ -57,9 +57,9 @@ STEPS_KEPT: Final = 360
 class ClusterEvent(Message):
     """Something that happened to a job, a task or a worker, in words.
 
-    ``kind`` is one of ``EventKind``; a later coordinator may know more. ``number`` grows from each
-    event to the next, and over restarts of the coordinator too. ``job`` is an id or "", ``worker``
-    a name or "".
+    ``kind`` is one of ``EventKind``; a later coordinator may have more. ``number`` increases from
+    each event to the next, even after the coordinator was restarted. ``job`` is an id or "",
+    ``worker`` a name or "".
     """
 
     number: Count
@@ -71,11 +71,11 @@ class ClusterEvent(Message):
 
 
 class EventRequest(Message):
-    """Ask for events past ``cursor`` (0 at first, then as the last answer said), of one job if it
-    is named.
+    """A request for events past ``cursor`` (0 at first, then as in the last answer), of one job if
+    it is named.
 
-    There are ``limit`` at most in the answer, 0 for as many as it has room for. At the cursor 0 it
-    begins with the oldest event that is remembered, or with the newest ``last`` if that is not 0.
+    There are at most ``limit`` events in the answer, 0 for as many as it can contain. At the cursor
+    0, it begins with the oldest event that is kept, or with the newest ``last`` if that is not 0.
     """
 
     cursor: Count = 0
@@ -86,8 +86,8 @@ class EventRequest(Message):
 
 
 class EventPage(Message):
-    """Events past a cursor, the oldest first; ``missed`` between them are not remembered, of
-    whatever job: they were too many at a time, or too long ago.
+    """Events past a cursor, the oldest first. ``missed`` is how many between them are not kept, of
+    any job: they were too many at a time, or too old.
     """
 
     events: Annotated[tuple[ClusterEvent, ...], Meta(max_length=MAX_ENTRIES)]
@@ -96,8 +96,8 @@ class EventPage(Message):
 
 
 class Backlog(Message):
-    """What waits or runs of all jobs that need the same of a worker: a service, and an engine that
-    keeps time limits (``is_limited``) or any.
+    """Waiting and running tasks of all jobs that need the same from a worker: a service, and any
+    engine or one that enforces time limits (``is_limited``).
 
     ``seconds`` is how long one slot would be busy with these tasks.
     """
@@ -109,11 +109,11 @@ class Backlog(Message):
 
 
 class Overview(Message):
-    """The whole cluster in a few numbers: workers and slots, tasks and jobs by state.
+    """Figures of the whole cluster: workers and slots, tasks and jobs by state.
 
     Rates are those of the last ten seconds. ``backlog_seconds`` is how long all slots that take
-    work would be busy with what waits or runs now and a connected worker can do, as far as the
-    coordinator knows how long tasks last; without any worker, all that waits on one slot. ``held``
+    work would be busy with what waits or runs now and a connected worker can run, as far as the
+    coordinator knows how long tasks take; without any worker, it is the time for one slot. ``held``
     and ``problem`` say why work waits, or are "". ``backlogs`` are the largest BACKLOGS_TOLD parts
     of all that waits or runs, by what they need.
     """
@@ -137,7 +137,7 @@ class Overview(Message):
 
 
 class TimePoint(Message):
-    """How things stood at one moment; ``done`` and ``failed`` tasks since the point before."""
+    """The figures at one point in time; ``done`` and ``failed`` tasks since the previous point."""
 
     at: Moment
     workers: Count
@@ -152,14 +152,14 @@ class TimePoint(Message):
 
 
 class Timeline(Message):
-    """A point every ``step_seconds``, the oldest first. Those of the last hour are remembered."""
+    """A point every ``step_seconds``, the oldest first. Those of the last hour are kept."""
 
     step_seconds: Seconds
     points: Annotated[tuple[TimePoint, ...], Meta(max_length=MAX_ENTRIES)]
 
 
 class WorkerPoint(Message):
-    """How a worker did at one moment."""
+    """The figures of a worker at one point in time."""
 
     at: Moment
     busy: Count
@@ -168,10 +168,10 @@ class WorkerPoint(Message):
 
 
 class WorkerView(Message):
-    """A worker: how it does now, what its slots run, and how it did in the last hour.
+    """A worker: its status, what its slots run, and its figures of the last hour.
 
-    Of what runs, there is only what the caller may know of. Points are STEP_SECONDS apart, the
-    oldest first.
+    ``running`` only has tasks that the caller may see. Points are STEP_SECONDS apart, the oldest
+    first.
     """
 
     status: WorkerStatus
@@ -179,7 +179,7 @@ class WorkerView(Message):
     points: Annotated[tuple[WorkerPoint, ...], Meta(max_length=MAX_ENTRIES)]
 
     def _repr_html_(self) -> str:
-        """What a notebook shows of it."""
+        """Return what a notebook shows."""
         rows = [
             [str(task.slot), task.job, str(task.index), f"{task.seconds:.1f} s"]
             for task in self.running
@@ -190,9 +190,9 @@ class WorkerView(Message):
 
 
 class CoordinatorInfo(Message):
-    """How the coordinator does, for health checks. ``held`` says why work waits for room.
+    """The state of the coordinator, for health checks. ``held`` says why work waits for space.
 
-    ``page`` is where its page is served, such as ``http://127.0.0.1:7380``, "" if it has none.
+    ``page`` is the URL of its page, such as ``http://127.0.0.1:7380``, "" if it has none.
     """
 
     version: Name

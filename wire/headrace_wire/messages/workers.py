@@ -1,4 +1,4 @@
-"""Messages between a worker and the coordinator about the worker itself, and how it does."""
+"""Messages between a worker and the coordinator about the worker itself and its state."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from headrace_wire.messages.jobs import JobIds
 from headrace_wire.messages.spans import Entries, NamedTasks, TaskName
 from headrace_wire.words import format_bytes
 
-#: The engine of workers that open pickled calls: a client that opens pickled values takes them of
-#: such workers alone.
+#: The engine of workers that unpickle calls: a client that unpickles values accepts them only from
+#: such workers.
 PICKLED_CALLS = "calls+pickle"
 
-#: What each service of a worker does its work with.
+#: The library that each service of a worker uses.
 Engines = Annotated[dict[Identifier, Name], Meta(max_length=MAX_SERVICES)]
 
 
 class WorkerInfo(Message):
-    """How a worker introduces itself; ``id`` is new at each boot.
+    """What a worker tells about itself; ``id`` is new at each start.
 
-    ``cores`` may be a part of one, and ``memory_limit_bytes`` is that of its container, 0 if it has
+    ``cores`` may be a fraction, and ``memory_limit_bytes`` is that of its container, 0 if it has
     none. ``python`` is a version. ``engine`` is what runs its tasks, such as its own pool, and
-    ``engines`` has the library with which it does the work of each of its services.
+    ``engines`` has the library that each of its services uses.
     """
 
     id: Identifier
@@ -67,10 +67,10 @@ class Registration(Message):
 
 
 class WorkerStatus(WorkerInfo):
-    """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word.
+    """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last message.
 
-    ``id`` follows from the one by which the worker speaks, which is for the coordinator alone.
-    ``cpu_percent`` is that of all its processes together: 100 for each core that is busy.
+    ``id`` is derived from the one that the worker itself uses, which only the coordinator may know.
+    ``cpu_percent`` is that of all its processes together: 100 for each busy core.
     """
 
     busy: Count
@@ -85,7 +85,7 @@ class WorkerStatus(WorkerInfo):
     cpu_percent: Amount = 0.0
 
     def _repr_html_(self) -> str:
-        """What a notebook shows of it."""
+        """Return what a notebook shows."""
         limit = f" of {format_bytes(self.memory_limit_bytes)}" if self.memory_limit_bytes else ""
         rows = (
             ("state", "draining" if self.draining else ""),
@@ -103,7 +103,7 @@ class WorkerStatus(WorkerInfo):
 
 
 class TaskProgress(Message):
-    """How far a running task says it is; ``of`` is None where it does not know of how much."""
+    """The reported progress of a running task; ``of`` is None if the total is not known."""
 
     job: JobId
     index: Index
@@ -115,8 +115,8 @@ class TaskProgress(Message):
 class RunningTask(Message):
     """A task that a worker's slot runs, for how long, and the memory that the slot takes.
 
-    ``slot`` is the number in the name of the slot's process. In a worker's own words ``worker`` is
-    "", as its name is known.
+    ``slot`` is the number in the name of the slot's process. In the worker's own messages,
+    ``worker`` is "", because its name is known.
     """
 
     job: JobId
@@ -129,9 +129,9 @@ class RunningTask(Message):
 
 
 class Heartbeat(Message):
-    """A worker is there: what it holds and how it does. ``request`` is the last answered one.
+    """A worker is alive: what it holds, and its state. ``request`` is the last answered request.
 
-    ``orders`` is the number that came with the last orders it had.
+    ``orders`` is the number of the last orders that it received.
     """
 
     worker: Identifier
@@ -150,9 +150,9 @@ class Heartbeat(Message):
 class Orders(Message):
     """The answer to a Heartbeat. A worker that is not ``known`` registers again.
 
-    ``hand_back``: return all that has not started. ``drain``: take nothing new, and go. Orders are
-    repeated until a heartbeat comes with their ``number``. ``waited_seconds`` is for how long the
-    coordinator had nothing to say: what an answer takes beyond that is its way.
+    ``hand_back`` means to return all that has not started, and ``drain`` to take nothing new and
+    leave. Orders are repeated until a heartbeat comes with their ``number``. ``waited_seconds`` is
+    how long the coordinator waited for orders; the rest of the time of an answer is its round trip.
     """
 
     known: bool
