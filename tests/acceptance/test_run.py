@@ -116,6 +116,7 @@ BAD_INPUT = {
     ("images", "thumbnail", "pictures", "out", "--size", "big"): "big",
     ("images", "blur", "pictures", "pictures"): "pictures",
     ("images", "blur", "pictures", "file.txt/out"): "file.txt",
+    ("images", "blur", "pictures/0.png", "out.xyz"): "out.xyz ends in .xyz",
 }
 
 

@@ -95,8 +95,8 @@ def make_images_group(*, embedded: bool) -> click.Group:
         """Filter and convert batches of pictures.
 
         INPUT is a file or a folder of JPEG, PNG, WebP, TIFF or GIF pictures. OUTPUT is a folder,
-        which is made when it does not exist; for one picture it may be a file, such as out.jpg.
-        Each picture appears whole or not at all.
+        which is made when it does not exist; for one picture, a new name with a suffix is that of
+        a file, such as out.jpg. Each picture appears whole or not at all.
         """
 
     for operation, (text, own_options) in OPERATIONS.items():

@@ -223,9 +223,11 @@ def _refuse_unwritable(found: Job, output: Path) -> None:
     """Raise UsageError where the results could not be written, before they are waited for."""
     into_folder = False
     if found.status.service == "images":
+        from headrace_services.images.place import names_file  # noqa: PLC0415 - for pictures alone
+
         outputs = found.outputs
         single = found.parameters.get("single") is True if outputs is None else outputs.single
-        into_folder = output.is_dir() or not single
+        into_folder = not (single and names_file(output))
     if found.status.service not in BUILT_IN and output.is_dir():
         into_folder = True  # whether another package's service writes files there, it alone knows
     explain = explain_unwritable_folder if into_folder else explain_unwritable_file

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from headrace_services.images.formats import format_of_name
 from headrace_services.images.output import OutputFolder, check_foreign_name
 from headrace_services.images.payload import PictureValue, printable
+from headrace_services.images.place import names_file
 from headrace_services.service import Gathered, Parameters, Target
 from headrace_wire.errors import OutputError, UsageError
 
@@ -95,9 +97,20 @@ def _find_place(parameters: Parameters, target: Target) -> _Place:
             )
         return _Place(outputs.folder, outputs.names, outputs.names[0] if outputs.single else None)
     single = parameters.get("single") is True if outputs is None else outputs.single
-    if single and not path.is_dir():
+    if single and names_file(path):
+        _refuse_other_format(path, parameters)
         return _Place(path.parent, [path.name], path.name)
     return _Place(path, None if outputs is None else outputs.names)
+
+
+def _refuse_other_format(path: Path, parameters: Parameters) -> None:
+    """Raise UsageError if a picture is not in the format that the name of its file says."""
+    file_format = parameters.get("format")
+    if isinstance(file_format, str) and format_of_name(path.name) != file_format:
+        raise UsageError(
+            f"{printable(str(path))} is not the name of a {file_format} picture, which is what the "
+            "job makes: choose another name"
+        )
 
 
 def _open_folder(folder: Path, target: Target) -> OutputFolder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace_services.images.formats import TITLES, format_of_name
+from headrace_services.images.formats import SUFFIXES, TITLES, format_of_name
 from headrace_services.images.payload import printable
 from headrace_wire.errors import UsageError
 
@@ -14,22 +14,41 @@ if TYPE_CHECKING:
 
 
 def names_one_picture(inputs: Sequence[Path], output: Path) -> bool:
-    """Tell whether an output is the file for the one input rather than a folder.
+    """Return whether an output is the file for the one input rather than a folder.
 
-    It is where its name is that of a picture. Raises UsageError where there may be several inputs.
+    Raises UsageError if it names a picture while there may be several, and for a single input if
+    its suffix is that of no format.
     """
+    if len(inputs) == 1 and not inputs[0].is_dir():
+        return names_file(output)
     if format_of_name(output.name) is None or output.is_dir():
         return False
-    if len(inputs) == 1 and not inputs[0].is_dir():
-        return True
     raise UsageError(
         f"{printable(str(output))} is not a folder but the name of one picture, and there may be "
         "several: choose an output folder"
     )
 
 
+def names_file(output: Path) -> bool:
+    """Return whether the output for a single picture is a file rather than a folder.
+
+    It is a folder if it exists as one or its name has no suffix. Raises UsageError if the suffix
+    is that of no format.
+    """
+    suffix = output.suffix
+    if suffix in {"", "."} or output.is_dir():
+        return False
+    if format_of_name(output.name) is None:
+        raise UsageError(
+            f"{printable(str(output))} ends in {printable(suffix)}, which is no format of "
+            f"pictures: name a file that ends in {', '.join(SUFFIXES)}, or a folder that exists or "
+            "has no such ending"
+        )
+    return True
+
+
 def choose_format(output: Path, file_format: str | None) -> str | None:
-    """The format of the file for one picture. Raises UsageError where its name says another."""
+    """The format of the file for one picture. Raises UsageError if its name says another."""
     promised = format_of_name(output.name)
     if promised and file_format and promised != file_format:
         raise UsageError(

@@ -245,6 +245,24 @@ def test_a_folder_with_the_name_of_a_picture_is_a_folder(tmp_path: Path) -> None
     assert planned.parameters["output_dir"] == str(tmp_path / "out.jpg")
 
 
+@pytest.mark.parametrize("name", ["out.xyz", "OUT.BMP", "photos.2025", ".out.jpgx"])
+def test_the_file_of_one_picture_has_the_suffix_of_a_format(tmp_path: Path, name: str) -> None:
+    add(tmp_path, "a.png", "in/b.png")
+    said = rf"{name} ends in \{name[name.rindex('.') :]}, which is no format of pictures: .*\.jpg,"
+    refuse(said, tmp_path / "a.png", into=tmp_path / name)
+    refuse(said, tmp_path / "a.png", into=tmp_path / name, file_format="png")
+    assert plan("blur", [tmp_path / "in"], tmp_path / name).parameters["single"] is False
+    (tmp_path / name).mkdir()
+    assert plan("blur", [tmp_path / "a.png"], tmp_path / name).parameters["single"] is False
+
+
+@pytest.mark.parametrize("name", ["out", ".out", "out."])
+def test_a_name_without_a_suffix_is_that_of_a_folder(tmp_path: Path, name: str) -> None:
+    add(tmp_path, "a.png")
+    planned = plan("blur", [tmp_path / "a.png"], tmp_path / name)
+    assert planned.parameters["output_dir"] == str(tmp_path / name)
+
+
 def test_several_pictures_do_not_go_into_a_file(tmp_path: Path) -> None:
     add(tmp_path / "in", "a.png")
     files = [tmp_path / "in", tmp_path / "in/a.png"]

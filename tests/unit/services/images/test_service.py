@@ -318,6 +318,24 @@ def test_one_picture_of_others_is_one(tmp_path: Path) -> None:
     assert len(gathered.problems) == 1
 
 
+def test_one_picture_is_fetched_into_a_file_whose_name_says_its_format(
+    album: Path, tmp_path: Path
+) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out.jpg")
+    value = run(planned)[0]
+    for name, said in (
+        ("b.png", "b.png is not the name of a jpeg picture"),
+        ("b.xyz", "b.xyz ends in .xyz, which is no format of pictures"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            gather(planned, iter(value), tmp_path / name)
+    gather(planned, iter(value), tmp_path / "b.jpeg")
+    gather(planned, iter(value), tmp_path / "folder")
+    assert files_below(tmp_path) == [
+        *(f"album/{name}" for name in files_below(album)), "b.jpeg", "folder/out.jpg"
+    ]  # fmt: skip
+
+
 def test_a_shared_job_of_others_writes_nothing_here(tmp_path: Path) -> None:
     gathered = gather_foreign(tmp_path / "out", named("a.jpg"), shared=True)
     assert gathered.problems == ()
