@@ -58,7 +58,8 @@ class Cluster(Protocol):
 class Scaler:
     """Scales a fleet by what a cluster has to do.
 
-    With ``is_rehearsal`` it decides, and does nothing. ``read_clock`` returns monotonic seconds.
+    With ``is_rehearsal`` it decides, and does nothing; the caller says what would be done.
+    ``read_clock`` returns monotonic seconds.
     """
 
     def __init__(
@@ -120,7 +121,8 @@ class Scaler:
         if self._is_rehearsal:  # nothing was asked for
             decision = replace(decision, past=self._without_asking(decision.past))
         self._past = decision.past
-        log.log(logging.INFO if decision.is_change else logging.DEBUG, "%s", decision.describe())
+        is_news = decision.is_change and not self._is_rehearsal
+        log.log(logging.INFO if is_news else logging.DEBUG, "%s", decision.describe())
         if failure:
             raise failure
         return decision

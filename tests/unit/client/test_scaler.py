@@ -236,7 +236,8 @@ def test_one_whose_drain_could_not_be_asked_for_stays() -> None:
     assert ("drain", "id-b") in stage.step(1)
 
 
-def test_a_rehearsal_decides_and_does_nothing() -> None:
+def test_a_rehearsal_decides_and_does_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "headrace.scaling")
     stage = Stage(is_rehearsal=True)
     stage.cluster.come("a")
     stage.cluster.tasks, stage.cluster.backlog_seconds = 1000, 200.0
@@ -247,6 +248,7 @@ def test_a_rehearsal_decides_and_does_nothing() -> None:
             "60 s"
         )
     assert stage.cluster.log == []
+    assert caplog.messages == [], "the command prints what would be done"
 
 
 def test_a_coordinator_that_is_away_is_told_once_and_waited_for(
