@@ -59,6 +59,22 @@ def test_without_docker_a_command_has_to_be_named(shell: Shell) -> None:
     )
 
 
+def test_outside_of_a_folder_of_compose_one_line_says_what_to_do(shell: Shell) -> None:
+    docker = shell.home / "docker"
+    docker.write_text("#!/bin/sh\necho no configuration file provided: not found >&2; exit 14\n")
+    docker.chmod(0o700)
+    shell.settings["PATH"] = f"{shell.home}:{os.environ['PATH']}"
+    refused = shell.run("autoscale", "--max", "2", "--once", "--dry-run")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        "headrace: Docker Compose has no service 'worker' to start workers of here: "
+        "`docker compose config --quiet worker` failed (exit code 14): no configuration file "
+        "provided: not found; "
+        "go to the folder of its compose.yaml, name another service with --service, or say with "
+        "--command what starts workers\n"
+    )
+
+
 def test_a_service_of_compose_is_not_taken_with_a_command_of_ones_own(shell: Shell) -> None:
     refused = shell.run("autoscale", "--max", "2", "--command", "true", "--service", "worker")
     assert (refused.code, refused.out) == (2, "")
@@ -74,6 +90,12 @@ def test_workers_come_with_the_work_and_are_drained_after_it(tmp_path: Path) -> 
         options = ("--min", "0", "--max", "2", "--target", "1s", "--interval", "0.2s")
         once = site.shell.run("autoscale", *options, "--once", "--dry-run", "--command", hire)
         assert (once.code, once.out) == (0, "0 workers, no change: there is no work\n")
+        twice = ("--min", "1", *options[2:], "--once", "--dry-run", "--command", hire)
+        once = site.shell.run("autoscale", *twice, "--log-format", "text")
+        assert (once.out, once.err) == (
+            "from 0 workers to 1: 1 worker at least; there is no work\n",
+            "",
+        )
         failed = site.shell.run("autoscale", "--max", "2", "--once", "--command", "exit 3")
         assert (failed.code, failed.err.count("headrace: ")) == (1, 1)
         assert "headrace: `exit 3` failed (exit code 3)" in failed.err

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from headrace.cluster import Cluster
     from headrace.scaling.decision import Decision
+    from headrace.scaling.fleet import Fleet
     from headrace.scaling.scaling_metrics import ScalingMetrics
     from headrace_wire.address import Address
     from headrace_wire.errors import HeadraceError
@@ -158,12 +159,13 @@ def autoscale(
             "there is no docker here, with which workers are started unless --command says "
             "otherwise"
         )
+    fleet: Fleet
+    if command is None:
+        fleet = ComposeFleet(service or DEFAULT_SERVICE, command_timeout, only)
+        fleet.check()
+    else:
+        fleet = CommandFleet(command, command_timeout, only)
     start_logging(log_level, choose_log_format(log_format))
-    fleet = (
-        ComposeFleet(service or DEFAULT_SERVICE, command_timeout, only)
-        if command is None
-        else CommandFleet(command, command_timeout, only)
-    )
     told = _serve_metrics(metrics, least, most) if metrics else None
     # Whoever looks once remembers nothing: how often it does is its cooldown.
     bounds = Bounds(least, most, target, 0.0 if once else cooldown)

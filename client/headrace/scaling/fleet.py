@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from headrace.scaling.commands import run_command
+from headrace.scaling.commands import CommandFailedError, run_command
 from headrace.scaling.decision import Candidate
+from headrace_wire.bounds import quote
+from headrace_wire.errors import UsageError
 
 #: What stands for the number of workers in a command.
 PLACE = "{workers}"
@@ -70,6 +72,17 @@ class ComposeFleet:
         self._service = service
         self._seconds = seconds
         self._only = only
+
+    def check(self) -> None:
+        """Raise UsageError if there is no such service in the present folder's project."""
+        try:
+            self._run("docker", "compose", "config", "--quiet", self._service)
+        except CommandFailedError as error:
+            raise UsageError(
+                f"Docker Compose has no service {quote(self._service)} to start workers of here: "
+                f"{error}; go to the folder of its compose.yaml, name another service with "
+                "--service, or say with --command what starts workers"
+            ) from None
 
     def choose_ours(self, workers: Sequence[Candidate]) -> list[Candidate]:
         hosts = self._list_hosts()

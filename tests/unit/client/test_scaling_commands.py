@@ -16,6 +16,7 @@ from headrace.scaling import commands, fleet
 from headrace.scaling.commands import CommandFailedError, run_command
 from headrace.scaling.decision import Candidate
 from headrace.scaling.fleet import CommandFleet, ComposeFleet
+from headrace_wire.errors import UsageError
 from support.commands import wait_until
 
 if TYPE_CHECKING:
@@ -146,3 +147,20 @@ def test_with_compose_those_that_were_drained_are_removed_and_no_others(
         "docker compose ps --quiet worker",
         "docker compose up --detach --no-deps --no-recreate --no-build --scale worker=4 worker",
     ]
+
+
+def test_a_folder_without_a_service_of_compose_is_told_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(command: tuple[str, ...], seconds: float) -> str:
+        assert (" ".join(command), seconds) == ("docker compose config --quiet crew", 30)
+        raise CommandFailedError("`docker compose …` failed (exit code 1): no such service: crew")
+
+    monkeypatch.setattr(fleet, "run_command", run)
+    with pytest.raises(UsageError) as caught:
+        ComposeFleet("crew", 30).check()
+    assert str(caught.value) == (
+        "Docker Compose has no service 'crew' to start workers of here: `docker compose …` failed "
+        "(exit code 1): no such service: crew; go to the folder of its compose.yaml, name another "
+        "service with --service, or say with --command what starts workers"
+    )
