@@ -1,4 +1,4 @@
-"""Numbers of things, and sizes, in words."""
+"""Numbers of things, sizes, and names with their article, in words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from __future__ import annotations
 def count(number: int, one: str, several: str = "") -> str:
     """Such as ``1 task`` or ``2,000 tasks``; ``several`` where it takes more than an s."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def add_article(name: str) -> str:
+    """Such as ``an ellipsis`` or ``a lock``. It goes by the first letter: u is as in "use"."""
+    return f"{'an' if name[:1].lower() in {'a', 'e', 'i', 'o'} else 'a'} {name}"
 
 
 def format_bytes(number: float) -> str:

@@ -16,6 +16,7 @@ from headrace_coordinator.shares import share_of
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ProtocolError, SharedFullError, UsageError
 from headrace_wire.messages.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
+from headrace_wire.words import add_article
 
 #: The approximate size of an item in addition to its key and value, in bytes.
 ITEM_BYTES = 100
@@ -224,7 +225,8 @@ class SharedObject(ABC):
 
     def refuse(self, call: SharedCall) -> ProtocolError:
         """Return the error for an operation that does not exist."""
-        return ProtocolError(f"a {self.kind} cannot {call.operation!r} with these arguments")
+        kind = add_article(self.kind)
+        return ProtocolError(f"{kind} cannot {call.operation!r} with these arguments")
 
 
 def measure_empty(name: str) -> int:

@@ -66,6 +66,7 @@ from headrace_wire.messages.shared import (
     SharedStatus,
     Stamp,
 )
+from headrace_wire.words import add_article
 
 #: An answer of more bytes is kept only if it reports a change.
 LARGE_ANSWER_BYTES = 1024
@@ -307,5 +308,8 @@ def _describe(found: SharedObject) -> SharedStatus:
 
 def _check_kind(found: SharedObject, kind: str) -> SharedObject:
     if found.kind != kind:
-        raise SharedKindError(f"the shared object {found.name!r} is a {found.kind}, not a {kind}")
+        raise SharedKindError(
+            f"the shared object {found.name!r} is {add_article(found.kind)}, not "
+            f"{add_article(kind)}"
+        )
     return found

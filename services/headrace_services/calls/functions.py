@@ -21,6 +21,7 @@ from headrace_services.calls.named import name_object, split_name
 from headrace_services.missing import advise_on_missing
 from headrace_services.permits import Permits, RefusedError
 from headrace_wire.errors import UsageError
+from headrace_wire.words import add_article
 
 #: What to do about a function that has no name.
 _ADVICE = "use a function of a module, or serializer='cloudpickle'"
@@ -141,8 +142,8 @@ def resolve(name: str, permits: Permits) -> Any:
     if by_name:
         return found
     if not isinstance(owner, str):
-        kind = type(found).__qualname__
-        raise RefusedError(f"{name} is refused: it is no function or class, but a {kind}")
+        kind = add_article(type(found).__qualname__)
+        raise RefusedError(f"{name} is refused: it is no function or class, but {kind}")
     if not permits.allows_module(owner):
         raise _refuse(f"{name}, which belongs to {owner},", f"--allow {name}")
     return found
@@ -152,7 +153,8 @@ def resolve_function(name: str, permits: Permits) -> Callable[..., Any]:
     """Find the function of a name; raises RefusedError as ``resolve`` does."""
     found = resolve(name, permits)
     if not callable(found):
-        raise RefusedError(f"{name} is not a function: it is a {type(found).__qualname__}")
+        kind = add_article(type(found).__qualname__)
+        raise RefusedError(f"{name} is not a function: it is {kind}")
     return found  # type: ignore[no-any-return]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from headrace_services.calls.encoder import ADVICE
 from headrace_services.calls.named import list_fields, list_other_attributes
+from headrace_wire.words import add_article
 
 #: What is packed: names for people, each with the value that it stands for.
 Roots = Iterable[tuple[str, object]]
@@ -23,7 +24,7 @@ def explain_culprit(roots: Roots, culprit: object, reason: str, advice: str = AD
         name = f"{kind.__module__}.{name}"
     why = f": {reason}" if reason else f"; {ADVICE}"
     place = next((path.name(step) for path, step, value in _walk(roots) if value is culprit), "")
-    return f"{place or 'a value'}: a {name} cannot travel{why.replace(ADVICE, advice)}"
+    return f"{place or 'a value'}: {add_article(name)} cannot travel{why.replace(ADVICE, advice)}"
 
 
 def explain_nesting(roots: Roots, otherwise: str) -> str:

@@ -18,6 +18,7 @@ from headrace_services.calls.transport import (
 from headrace_services.calls.values import pack_value
 from headrace_services.service import Plan
 from headrace_wire.encoding import pack
+from headrace_wire.words import add_article
 
 #: A function, or its name as ``module:qualname``.
 Function = Callable[..., Any] | str
@@ -94,9 +95,8 @@ def _read_keywords(kwds: object) -> dict[str, Any]:
     if type(kwds) is dict:
         return cast("dict[str, Any]", kwds)
     if not isinstance(kwds, Mapping):
-        raise TypeError(
-            f"the named arguments of a call are a mapping, not a {type(kwds).__qualname__}"
-        )
+        kind = add_article(type(kwds).__qualname__)
+        raise TypeError(f"the named arguments of a call are a mapping, not {kind}")
     return dict(cast("Mapping[str, Any]", kwds))
 
 

@@ -38,6 +38,9 @@ def test_a_name_stands_for_one_kind(rig: SharedRig) -> None:
     assert read(rig.look("x", "get")) == [7]
     with pytest.raises(SharedKindError, match="'x' is a value, not a list"):
         rig.open("x", LIST)
+    rig.open("y", EVENT)
+    with pytest.raises(SharedKindError, match="'y' is an event, not a lock"):
+        rig.open("y", LOCK)
 
 
 @pytest.mark.parametrize("name", ["", "x" * (MAX_NAME_CHARACTERS + 1)])

@@ -84,6 +84,11 @@ def test_a_view_and_an_array_of_objects_are_refused_with_what_to_do() -> None:
         pack_value(np.zeros(1, [("a", "i4"), ("b", "O")]))
 
 
+def test_the_article_goes_with_the_type() -> None:
+    with pytest.raises(TypeError, match=r"^the value, \[0\]: an ellipsis cannot travel"):
+        pack_value([...])
+
+
 def test_a_class_that_the_other_side_cannot_find_is_refused_with_why() -> None:
     local = make_dataclass("Local", ["x"])
     with pytest.raises(TypeError, match="not to be found as"):

@@ -91,11 +91,11 @@ def test_inputs_are_packed_as_they_are_read() -> None:
 
 
 def test_what_cannot_travel_is_refused_where_it_is_packed() -> None:
-    with pytest.raises(TypeError, match=r"^argument 1, \[0\]: a object cannot travel"):
+    with pytest.raises(TypeError, match=r"^argument 1, \[0\]: an object cannot travel"):
         plan_apply(double, ([object()],))
-    with pytest.raises(TypeError, match=r"^item 1: a object cannot travel"):
+    with pytest.raises(TypeError, match=r"^item 1: an object cannot travel"):
         list(plan_map(double, [1, object()]).inputs or ())
-    with pytest.raises(TypeError, match=r"^argument 2: a object cannot travel"):
+    with pytest.raises(TypeError, match=r"^argument 2: an object cannot travel"):
         CallOptions(initializer=configure, initargs=(1, object()))
     with pytest.raises(UsageError, match="a lambda"):
         plan_map(lambda value: value, [1])
