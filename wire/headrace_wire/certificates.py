@@ -23,6 +23,9 @@ MARK = "certificate"
 #: The message about a certificate of another authority, before the reason and the advice.
 NOT_ACCEPTED = "the coordinator does not accept the certificate that was shown"
 
+#: What to do about a certificate that does not serve.
+OTHER_CERTIFICATE = "name another certificate with --tls-cert and --tls-key"
+
 _ADVICE = "name one that its authority has signed with --tls-cert and --tls-key"
 
 #: For how many seconds it is remembered that a certificate was not accepted, and of how many hosts.
@@ -46,9 +49,10 @@ def identify(holder: Holder, certificate: Certificate) -> Holder:
     if role == ADMIN:
         return holder
     if holder.role not in {ADMIN, role}:
+        wanted = WORKER if holder.role == TASK else holder.role
         raise KeyRefusedError(
             f"the certificate of {name!r} is one of role {role}, and the key that came with it one "
-            f"of role {holder.role}: use a key of role {role}"
+            f"of role {holder.role}: {OTHER_CERTIFICATE}, of role {wanted}"
         )
     return Holder(name, role, MARK, holder.mark)
 

@@ -18,6 +18,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
+from headrace_wire.certificates import MARK, OTHER_CERTIFICATE
 from headrace_wire.denials import Denials
 from headrace_wire.errors import (
     OTHER_KEY,
@@ -188,10 +189,16 @@ class Session(Struct, eq=False):
         holder = self.holder
         self._note_refusal(method)
         allowed = " or ".join(", ".join([ADMIN, *sorted(signature.roles - {TASK})]).rsplit(", ", 1))
-        key = "a task" if holder.role == TASK else f"this key ({holder.name})"
+        shown, advice = f"this key ({holder.name})", OTHER_KEY
+        if holder.role == TASK:
+            shown = "a task"
+        elif holder.mark == MARK:
+            shown, advice = f"this certificate ({holder.name})", OTHER_CERTIFICATE
+            if self.key_holder and not self.key_holder.may_call(signature.roles):
+                advice = f"{advice}, and {OTHER_KEY}"
         return NotAllowedError(
-            f"the coordinator refused {method!r}, which is for role {allowed}: {key} has role "
-            f"{holder.role}; {OTHER_KEY}"
+            f"the coordinator refused {method!r}, which is for role {allowed}: {shown} has role "
+            f"{holder.role}; {advice}"
         )
 
     async def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:

@@ -18,6 +18,7 @@ from headrace_wire.errors import (
     NotAllowedError,
     UsageError,
 )
+from headrace_wire.keyring import derive_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.roles import ADMIN, Holder
 from headrace_wire.tls import ServerTls
@@ -71,10 +72,10 @@ def ask_in_a_loop(manager: QueueManager) -> None:
     asyncio.run(ask())
 
 
-def lease(served: Served, encryption: Encryption) -> None:
+def lease(served: Served, encryption: Encryption, key: bytes = KEY) -> None:
     """Do what is for workers alone."""
     address = served.address._replace(host="localhost")
-    manager = QueueManager(address, KEY, encryption=encryption)
+    manager = QueueManager(address, key, encryption=encryption)
     try:
         manager.jobs().leave("worker")
     finally:
@@ -90,8 +91,11 @@ def test_who_shows_a_certificate_has_its_role(place: Place, served: Served) -> N
         if role == "worker":
             lease(served, encryption)
         else:
-            with pytest.raises(NotAllowedError, match="ann"):
+            said = r"this certificate \(ann\) has role client; name another .* and --tls-key"
+            with pytest.raises(NotAllowedError, match=f"{said}$"):
                 lease(served, encryption)
+            with pytest.raises(NotAllowedError, match=f"{said}, and name another key file$"):
+                lease(served, encryption, derive_key(KEY, "client"))
 
 
 def test_a_key_that_is_revoked_is_that_of_the_connection_whatever_the_certificate_says(

@@ -39,13 +39,14 @@ def test_a_certificate_of_an_administrator_leaves_it_to_the_key() -> None:
 def test_tasks_are_known_by_their_token_beside_their_workers_certificate() -> None:
     task = Holder("job", "task")
     assert identify(task, make("machine-7", "worker")) == task
-    with pytest.raises(KeyRefusedError):
+    with pytest.raises(KeyRefusedError, match=r"name another certificate .*, of role worker$"):
         identify(task, make("ann", "client"))
 
 
 @pytest.mark.parametrize(("role", "unit"), [("observer", "client"), ("client", "worker")])
 def test_neither_lets_anybody_do_more_than_the_other(role: Role, unit: str) -> None:
-    with pytest.raises(KeyRefusedError, match=f"'ann' is one of role {unit}, .* role {role}: use"):
+    said = rf"'ann' is one of role {unit}, .* role {role}: name another .*, of role {role}$"
+    with pytest.raises(KeyRefusedError, match=said):
         identify(Holder("key", role), make("ann", unit))
 
 
