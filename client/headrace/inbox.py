@@ -119,6 +119,8 @@ class Inbox:
         for future in wait(self._under_way, return_when=FIRST_COMPLETED).done:
             piece, collected = self._under_way.pop(future), future.result()
             cursor, failure_cursor, delivered = self._place
+            if future is self._planning:  # the only one that fetches failures
+                failure_cursor = collected.failure_cursor
             self._place = (cursor, failure_cursor, (*delivered, *_list_spans(collected)))
             self.untold.append(collected)
             if piece.start < collected.cursor < piece.stop:  # it ends before a damaged value

@@ -183,7 +183,7 @@ class ResultQueue:
         found, cursor = reader.read_results_after(request.job, request.cursor, size, request.until)
         failures: tuple[TaskFailure, ...] = ()
         last, is_piece = request.failure_cursor, request.until is not None
-        if failed and not is_piece:
+        if failed and (not is_piece or request.pieces):
             failures, last = reader.read_failures_after(request.job, last, MAX_FAILURES)
         pieces: tuple[int, ...] = ()
         if request.pieces:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from headrace import inbox as inbox_module
-from headrace.inbox import Inbox
+from headrace.inbox import PLANNED_PIECES, Inbox
 from headrace_wire import window
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UnreachableError
+from headrace_wire.messages.failures import ERROR, TaskFailure
 from headrace_wire.messages.results import Collected, CollectRequest, ResultSpan
 from headrace_wire.messages.spans import Span
 from headrace_wire.round_trip import FAR_SECONDS
@@ -40,6 +41,7 @@ class FarCoordinator:
         self.changed = threading.Condition()
         self.under_way = self.most_under_way = 0
         self.acknowledged: list[Span] = []
+        self.failures: list[TaskFailure] = []
         self.final = False
         self.problem: Exception | None = None
         self.jobs: Any = self
@@ -74,7 +76,11 @@ class FarCoordinator:
             for index in range(request.cursor, cursor)
         )
         complete = self.final and not runs and not is_piece
-        return Collected(runs, cursor, (), 0, complete, tuple(ends[: request.pieces]))
+        past = request.failure_cursor
+        failures = () if is_piece and not request.pieces else tuple(self.failures[past:])
+        return Collected(
+            runs, cursor, failures, past + len(failures), complete, tuple(ends[: request.pieces])
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +111,13 @@ class SilentCoordinator(FarCoordinator):
     def status(self, job: str) -> SilentCoordinator:
         assert job == "job"
         return self
+
+
+def make_failure(index: int) -> TaskFailure:
+    return TaskFailure(
+        lease=1, job="job", index=index, attempt=1, reason=ERROR, signal="",
+        error_type="ValueError", message="no", traceback="", summary="", worker="w",
+    )  # fmt: skip
 
 
 def open_inbox(coordinator: FarCoordinator) -> Inbox:
@@ -158,6 +171,26 @@ def test_what_comes_meanwhile_is_planned_before_the_last_piece_is_there() -> Non
         while inbox.collect_piece():
             told += take(inbox)
         assert sorted(told) == list(range(VALUES)), "no other request was necessary"
+
+
+def test_a_failure_comes_while_pieces_keep_coming_and_comes_once() -> None:
+    coordinator, failures = FarCoordinator(), list[int]()
+    coordinator.rows = 3 * TOGETHER
+    with closing(open_inbox(coordinator)) as inbox:
+        inbox.collect(0.0, ahead=True)
+        inbox.collect(0.0, ahead=True)
+        for index in range(2 * PLANNED_PIECES):  # there are always further pieces
+            coordinator.rows += 2 * TOGETHER
+            if index in {0, PLANNED_PIECES}:
+                coordinator.failures.append(make_failure(index))
+            assert inbox.collect_piece()
+            failures += [one.index for told in inbox.untold for one in told.failures]
+            inbox.untold.clear()
+        assert failures == [0, PLANNED_PIECES]
+        while inbox.collect_piece():
+            pass
+        inbox.collect(0.0, ahead=True)
+        assert not any(told.failures for told in inbox.untold)
 
 
 def test_a_piece_that_ends_before_a_damaged_value_goes_on_behind_it() -> None:

@@ -58,7 +58,8 @@ class CollectRequest(Message):
 
     A client that is far away lets up to ``pieces`` be planned, each of ``max_bytes``, of the values
     past ``planned`` that are already there, and then requests several of them at the same time:
-    with ``until``, the answer comes at once, and has the values up to that cursor.
+    with ``until``, the answer comes at once, and has the values up to that cursor, and failures
+    only if ``pieces`` are to be planned as well.
     """
 
     job: JobId
