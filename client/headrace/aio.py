@@ -16,6 +16,7 @@ from headrace.async_job import AsyncJob
 from headrace.async_sharing import AsyncSharedFactory
 from headrace.cluster_base import AwaitedCluster
 from headrace.coordinator_engine import PATIENCE_SECONDS
+from headrace.outage import OutageNotice
 from headrace.place import find_coordinator, find_encryption
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
@@ -53,7 +54,7 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         self._address = address
         self._key = key
         self._key_file = key_file
-        self._on_lost = on_lost
+        self._on_lost = on_lost or OutageNotice(patience_seconds).note
         self._patience_seconds = patience_seconds
         self._manager: QueueManager | None = None
 

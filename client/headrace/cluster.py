@@ -19,6 +19,7 @@ from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
 from headrace.engine_choice import choose_engine
 from headrace.job import Job
+from headrace.outage import OutageNotice
 from headrace.place import find_coordinator, find_encryption, refuse_without_address
 from headrace.program_end import end_with_program
 from headrace.sharing import SharedFactory
@@ -61,7 +62,8 @@ class Cluster(ClusterBase[Job], SharedFactory):
 
     Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError if nothing answers at
     the address of the coordinator or the engine. If the coordinator goes away later, calls wait up
-    to ``patience_seconds`` for it to come back, and ``on_lost`` is called.
+    to ``patience_seconds`` for it to come back. ``on_lost`` is called with the error of each
+    attempt that is repeated; without it, one warning is logged.
     """
 
     #: The coordinator and worker that were started for this program, if any.
@@ -87,6 +89,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
         encryption = find_encryption(tls)
         address, key = find_coordinator(address, key, key_file)
         self._address: Address | str = address
+        on_lost = on_lost or OutageNotice(patience_seconds).note
         self._engine: Engine = CoordinatorEngine(
             address, key, on_lost, patience_seconds, encryption=encryption
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from headrace import Pool
-from support.commands import Site
+from support.commands import Site, wait_until
 
 #: What each of the pool's users does before it stops.
 CALLS = 200
@@ -67,6 +68,25 @@ def test_calls_outlive_the_coordinator(own_site: Site, users: Users) -> None:
         own_site.coordinator.kill()
         own_site.restart_coordinator()
     users.finish()
+
+
+def test_a_pool_says_soon_that_its_coordinator_is_away(
+    own_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_site.add_worker("--slots", "1", "--allow", "time:sleep")
+    with Pool(own_site.address, key_file=own_site.data / "key") as pool:
+        result = pool.apply_async("time:sleep", (3,))
+        with own_site.open_cluster() as cluster:
+            wait_until(lambda: cluster.overview().leased)
+        own_site.coordinator.kill()
+        killed = time.monotonic()
+        wait_until(lambda: caplog.messages)
+        assert time.monotonic() - killed < 10
+        own_site.restart_coordinator()
+        assert result.get(60) is None
+    (line,) = caplog.messages
+    assert line.startswith(f"headrace: the coordinator at {own_site.address} went away (")
+    assert line.endswith("); trying to reconnect for 10 min")
 
 
 def test_calls_outlive_their_worker(own_site: Site, users: Users) -> None:

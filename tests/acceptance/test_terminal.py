@@ -201,12 +201,12 @@ def test_a_coordinator_that_goes_away_is_told_above_the_bar(folder: Path, site: 
     ) as terminal:  # fmt: skip
         terminal.wait_for("1/2")
         site.coordinator.stop()
-        terminal.wait_for("waiting for it to come back")
+        terminal.wait_for("trying to reconnect for 10 min")
         site.restart_coordinator()
         check(
             terminal.finish(),
             SUBMITTED,
-            r"headrace: .*; waiting for it to come back",
+            r"headrace: .*; trying to reconnect for 10 min",
             r"calls shop:wait: 2 tasks, 0 failed, .*",
             f"{END} 0",
             bars=2,

@@ -1,4 +1,4 @@
-"""Numbers of things, sizes, and names with their article, in words."""
+"""Numbers of things, sizes, durations, and names with their article, in words."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def format_bytes(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} TB"
+
+
+def format_seconds(seconds: float) -> str:
+    """Such as ``12 s``, ``7 min`` or ``3.5 h``."""
+    if seconds < 120:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 
@@ -12,15 +11,13 @@ from headrace.cli.options import ConnectionOptions
 from headrace.cli.printing import tell
 from headrace.cluster import Cluster
 from headrace.coordinator_engine import PATIENCE_SECONDS
+from headrace.outage import OutageNotice
 from headrace_wire.connection import check_listening
 from headrace_wire.errors import (
     UnreachableError,
 )
 from headrace_wire.key import load_key
 from headrace_wire.timeouts import Limit
-
-#: Seconds without a failed attempt after which a coordinator that goes away is told of once more.
-FORGET_SECONDS = 60.0
 
 #: Seconds for which a job waits for a coordinator of this machine to start, and between two looks.
 START_SECONDS = 5.0
@@ -40,19 +37,10 @@ def connect(
     time unless it ``is_quiet``. Raises UnreachableError, which says what to start, and
     KeyRefusedError.
     """
-    #: Whether it is told that nobody answers, and that somebody else does.
-    told: set[bool] = set()
-    lost_at = -math.inf
 
-    def tell_lost(error: UnreachableError) -> None:
-        nonlocal lost_at
-        before, lost_at = lost_at, time.monotonic()
-        if lost_at - before > FORGET_SECONDS:  # it was there in between, and has gone once more
-            told.clear()
-        is_refused = error.refusal is not None
-        if is_refused not in told and not is_quiet:
-            told.add(is_refused)
-            tell(f"headrace: {error}; waiting for it to come back")
+    def tell_lost(line: str) -> None:
+        if not is_quiet:
+            tell(f"headrace: {line}")
 
     try:
         if _is_missing(connection.key_file):
@@ -63,7 +51,7 @@ def connect(
             cluster = Cluster(
                 connection.coordinator,
                 key,
-                tell_lost,
+                OutageNotice(patience_seconds, tell_lost).note,
                 patience_seconds,
                 tls=connection.encryption,
             )

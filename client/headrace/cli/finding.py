@@ -93,7 +93,7 @@ def _list_newest(params: dict[str, Any]) -> list[tuple[str, str]]:
     key = load_key(Path(params.get("key_file") or find_key_file()))
     with (
         Limit.after(COMPLETION_SECONDS).applied(),
-        Cluster(address, key, patience_seconds=COMPLETION_SECONDS, tls=tls) as cluster,
+        Cluster(address, key, patience_seconds=0.0, tls=tls) as cluster,
     ):
         return [
             (status.id, " ".join(filter(None, (status.state, describe_work(status), status.name))))

@@ -16,7 +16,7 @@ from math import ceil, inf
 from msgspec import Struct
 from msgspec.structs import replace
 
-from headrace_wire.words import count
+from headrace_wire.words import count, format_seconds
 
 #: By so much of what there is the need may be off before anything is done.
 TOLERANCE = 0.1
@@ -144,7 +144,7 @@ def _decide(sight: Sight, bounds: Bounds, past: Past) -> Decision:
         return Decision(current, told, past)
     settled_at = max(since, past.asked_at) + bounds.cooldown_seconds
     if sight.at < settled_at:
-        left = write_seconds(settled_at - sight.at)
+        left = format_seconds(settled_at - sight.at)
         return Decision(current, f"{told}; {need} would do, if that is so for {left} more", past)
     return _shrink(sight, enough, past, told)
 
@@ -213,14 +213,7 @@ def _describe(sight: Sight, bounds: Bounds) -> str:
     if not sight.tasks:
         return f"{'all work is done' if sight.is_working else 'there is no work'}{beside}"
     slots = sum(worker.slots for worker in sight.open_workers) + sight.other_slots
-    lasts = write_seconds(sight.work_seconds / max(1, slots))
+    lasts = format_seconds(sight.work_seconds / max(1, slots))
     work = f"work for {lasts} on {count(slots, 'slot')}" if slots else "work and no slot"
-    tasks, target = count(sight.tasks, "task"), write_seconds(bounds.target_seconds)
+    tasks, target = count(sight.tasks, "task"), format_seconds(bounds.target_seconds)
     return f"{work} ({tasks}), to be done in {target}{beside}"
-
-
-def write_seconds(seconds: float) -> str:
-    """Such as ``12 s``, ``7 min`` or ``3.5 h``."""
-    if seconds < 120:
-        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
