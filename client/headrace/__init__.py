@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from headrace_wire.version import VERSION
 
 #: As in ``typing``, which takes longer to load than all else that is here: until the command line
@@ -126,6 +124,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - as with typing
+
     return getattr(import_module(_HOMES.get(name, "headrace_wire.errors")), name)
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import signal
+#: As in ``typing``, see ``headrace``.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:  # ``signal`` itself imports ``enum``, which takes longer than all else before ``main``
+    import _signal
 
 __all__ = ["main"]
 
@@ -12,11 +17,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     Ctrl-C while it is still being loaded ends it as it ends any program, without a traceback.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = _signal.getsignal(_signal.SIGINT)
+    if before is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from headrace.cli import entry  # noqa: PLC0415 - see above
 
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, before)
+    if before is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, before)
     entry.main(arguments)
