@@ -1,1 +1,1 @@
-"""What the work is: primes, images, calls, and the shape that a third party's service has."""
+"""The services: primes, images and calls, and the interface for services of third parties."""

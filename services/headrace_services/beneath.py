@@ -1,7 +1,7 @@
 """Files beneath a folder, whatever links and names others put there.
 
-Every part of a name is opened on its own and never through a link, so that nobody who changes the
-folder meanwhile leads a reader or a writer out of it:
+Each part of a name is opened separately and never through a link, so that nobody who changes the
+folder meanwhile can lead a reader or a writer out of it:
 
     Beneath(folder) ─► part ─► part ─► the file, read, or written whole or not at all
                         └─ a link: refused, or followed where it stays beneath the folder
@@ -23,43 +23,44 @@ from headrace_services.beneath_paths import BeneathPaths, check_regular, leads_o
 from headrace_wire.open_flags import CLOEXEC, DIRECTORY, NOCTTY, NOFOLLOW, NONBLOCK, PATH
 from headrace_wire.portable import PORTABLE
 
-#: Whether files can be opened by their names in an open folder; on Windows they cannot.
+#: Whether files can be opened by their names in an open folder, which Windows does not support.
 HAS_OPEN_FOLDERS = os.open in os.supports_dir_fd and not PORTABLE
 
 #: As many links as Linux follows in one path.
 MOST_LINKS = 40
 
-#: How the folder itself is opened: where the system can, without a right to list what is in it,
-#: which nobody needs who knows the names.
+#: Flags for the folder itself: if the system supports that, it is opened without the right to list
+#: it, which is not necessary if the names are known.
 _ROOT = (PATH or os.O_RDONLY) | DIRECTORY | CLOEXEC
 
-#: How a folder is opened that others may have put there.
+#: Flags for a folder that others may have put there.
 _FOLDER = _ROOT | NOFOLLOW
 
-#: How a file is opened to be read: one that became a FIFO or a terminal just now does not block.
+#: Flags for reading a file: one that was just replaced by a FIFO or a terminal does not block.
 _READ = os.O_RDONLY | NOFOLLOW | NONBLOCK | NOCTTY | CLOEXEC
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC
 
-#: What opening a folder says where there is a link.
+#: Errors of opening a folder if there is a link.
 _MAY_BE_LINK = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
-#: What file systems say that know no second name for a file.
+#: Errors of file systems that do not support a second name for a file.
 _NO_SECOND_NAME = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def open_beneath(folder: str | os.PathLike[str], *, links: bool = False) -> Beneath | BeneathPaths:
-    """Open a folder by the best means that there are here. Raises OSError."""
+    """Open a folder in the best way that this system supports. Raises OSError."""
     return (Beneath if HAS_OPEN_FOLDERS else BeneathPaths)(folder, links=links)
 
 
 class Beneath:
-    """An open folder. With ``links``, those that lead to another place beneath it are followed."""
+    """An open folder. With ``links``, links that lead to another place beneath it are followed."""
 
     def __init__(self, folder: str | os.PathLike[str], *, links: bool = False) -> None:
-        """The way to the folder itself may have links in it. Raises OSError."""
+        """Open the folder, whose own path may contain links. Raises OSError."""
         self._root = os.open(folder, _ROOT)
-        #: What a link may begin with that stays beneath the folder; None: no link is followed.
+        #: The possible beginnings of a link that stays beneath the folder; None if no link is
+        #: followed.
         self._prefixes = _list_prefixes(folder) if links else None
 
     def __enter__(self) -> Self:
@@ -74,7 +75,7 @@ class Beneath:
         os.close(self._root)
 
     def read(self, name: str, max_bytes: int) -> bytes:
-        """A regular file's content. Raises OSError, and ValueError for a larger file."""
+        """Return a regular file's content. Raises OSError, and ValueError for a larger file."""
         with _Way(self._root, name, self._prefixes) as way:
             descriptor = way.open_file()
             with os.fdopen(descriptor, "rb") as file:
@@ -88,17 +89,18 @@ class Beneath:
     def write(
         self, name: str, data: bytes, may_replace: Callable[[os.stat_result], bool]
     ) -> os.stat_result:
-        """Write a file whole or not at all, and return how it is then; folders are made.
+        """Write a file completely or not at all, and return its status. Folders are made.
 
-        ``may_replace`` is asked about what is there already. What holds the same is left as it is.
-        Raises OSError, and leaves nothing behind, where it cannot be written.
+        ``may_replace`` is called with the status of an existing file. A file with the same content
+        is not changed. If the file cannot be written, this raises OSError and leaves nothing
+        behind.
         """
         with _Way(self._root, name, self._prefixes, make=True) as way:
             return _write(way.folder, way.last, data, may_replace)
 
 
 class _Way(ExitStack):
-    """The folders on the way to a name's last part, open until this is closed."""
+    """The folders on the way to a name's last part, which are open until this is closed."""
 
     def __init__(
         self, root: int, name: str, prefixes: tuple[str, ...] | None, *, make: bool = False
@@ -122,7 +124,7 @@ class _Way(ExitStack):
         return self._folders[-1]
 
     def open_file(self) -> int:
-        """Open the regular file that the way leads to."""
+        """Open the regular file to which the way leads."""
         while True:
             found = os.stat(self.last, dir_fd=self.folder, follow_symlinks=False)
             if stat.S_ISLNK(found.st_mode):
@@ -139,7 +141,7 @@ class _Way(ExitStack):
             return descriptor
 
     def _walk(self) -> None:
-        """Enter every part but the last, which may be a link."""
+        """Enter every part except the last one, which may be a link."""
         while self._parts:
             part = self._parts.popleft()
             if part in ("", "."):
@@ -151,12 +153,12 @@ class _Way(ExitStack):
                 return
             else:
                 self._enter(part)
-        raise leads_out()  # to a folder, which is no file
+        raise leads_out()  # to a folder, which is not a file
 
     def _go_back(self) -> None:
         if len(self._folders) == 1:
             raise leads_out()
-        self._folders.pop()  # and closed with the others
+        self._folders.pop()  # it is closed with the others
 
     def _enter(self, part: str) -> None:
         try:
@@ -188,7 +190,7 @@ class _Way(ExitStack):
         leads_to = os.readlink(part, dir_fd=self.folder)
         if leads_to.startswith("/"):
             leads_to = _cut_prefix(leads_to, self._prefixes)
-            del self._folders[1:]  # from the root again
+            del self._folders[1:]  # start at the root again
         self._parts.extendleft(reversed(leads_to.split("/")))
 
 
@@ -198,7 +200,7 @@ def _list_prefixes(folder: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def _cut_prefix(path: str, prefixes: tuple[str, ...]) -> str:
-    """What comes behind the folder in an absolute path."""
+    """Return the part of an absolute path that follows the folder."""
     for prefix in prefixes:
         if path.startswith(prefix):
             return path[len(prefix) :]
@@ -231,7 +233,9 @@ def _write(
 
 
 def _name_new(folder: int, aside: str, name: str) -> bool:
-    """Give a file its name unless that is taken by now; False where the system cannot."""
+    """Give a file its name unless that exists by now. Returns False if the system cannot do
+    this.
+    """
     try:
         os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
@@ -251,7 +255,7 @@ def _holds(folder: int, name: str, found: os.stat_result, data: bytes) -> bool:
         with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
             return file.read(len(data) + 1) == data
     except OSError:
-        return False  # it may not be read, which is no reason to replace it
+        return False  # it may not be readable, which is no reason to replace it
 
 
 def _look(folder: int, name: str) -> os.stat_result | None:

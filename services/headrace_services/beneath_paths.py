@@ -1,7 +1,7 @@
-"""Files beneath a folder where the system opens them by their whole paths alone, as on Windows.
+"""Files beneath a folder on systems that only open files by their whole paths, such as Windows.
 
-A way that leads out of the folder is refused as in ``beneath``. But whoever changes the folder in
-the moment between the look and the opening is not: the system gives no means against that.
+A path that leads out of the folder is refused as in ``beneath``. But if the folder is changed
+between the check and the opening, this is not detected, because the system has no means for that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Self
 from headrace_wire.open_flags import BINARY, CLOEXEC, NOCTTY, NOFOLLOW, NONBLOCK
 from headrace_wire.secret_files import put_in_place
 
-#: Letters that are no part of a name on Windows, and lead elsewhere there.
+#: Characters that cannot be part of a name on Windows, and lead elsewhere there.
 _MARKS = frozenset("\\:" if sys.platform == "win32" else "")
 
 _READ = os.O_RDONLY | NOFOLLOW | NONBLOCK | NOCTTY | CLOEXEC | BINARY
@@ -29,13 +29,13 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC | BINARY
 
 
 class BeneathPaths:
-    """A folder, by its path. With ``links``, those that lead to another place in it are followed.
+    """A folder, by its path. With ``links``, links that lead to another place in it are followed.
 
     Its methods are those of ``Beneath``.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, links: bool = False) -> None:
-        """The way to the folder itself may have links in it. Raises OSError."""
+        """Find the folder, whose own path may contain links. Raises OSError."""
         self._root = Path(folder).resolve(strict=True)
         if not self._root.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -50,10 +50,10 @@ class BeneathPaths:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Nothing is open."""
+        """Do nothing, because nothing is open."""
 
     def read(self, name: str, max_bytes: int) -> bytes:
-        """A regular file's content. Raises OSError, and ValueError for a larger file."""
+        """Return a regular file's content. Raises OSError, and ValueError for a larger file."""
         place = self._find(name)
         if self._links:
             place = place.resolve()
@@ -73,10 +73,11 @@ class BeneathPaths:
     def write(
         self, name: str, data: bytes, may_replace: Callable[[os.stat_result], bool]
     ) -> os.stat_result:
-        """Write a file whole or not at all, and return how it is then; folders are made.
+        """Write a file completely or not at all, and return its status. Folders are made.
 
-        ``may_replace`` is asked about what is there already. What holds the same is left as it is.
-        Raises OSError, and leaves nothing behind, where it cannot be written.
+        ``may_replace`` is called with the status of an existing file. A file with the same content
+        is not changed. If the file cannot be written, this raises OSError and leaves nothing
+        behind.
         """
         place = self._find(name)
         try:
@@ -103,7 +104,7 @@ class BeneathPaths:
         return written
 
     def _find(self, name: str) -> Path:
-        """The path of a name, none of whose folders leads out."""
+        """Return the path of a name, none of whose folders leads out."""
         if "\0" in name or name.startswith("/") or ".." in name.split("/"):
             raise leads_out()
         if not _MARKS.isdisjoint(name):
@@ -137,7 +138,9 @@ def _look(place: Path) -> os.stat_result | None:
 
 
 def _name_new(aside: Path, place: Path) -> bool:
-    """Give a file its name unless that is taken by now; False where the system cannot."""
+    """Give a file its name unless that exists by now. Returns False if the system cannot do
+    this.
+    """
     try:
         os.link(aside, place)
     except FileExistsError:
@@ -154,11 +157,11 @@ def _holds(place: Path, found: os.stat_result, data: bytes) -> bool:
         with os.fdopen(os.open(place, _READ), "rb") as file:
             return file.read(len(data) + 1) == data
     except OSError:
-        return False  # it may not be read, which is no reason to replace it
+        return False  # it may not be readable, which is no reason to replace it
 
 
 def check_regular(found: os.stat_result) -> None:
-    """Raise OSError for what is no regular file."""
+    """Raise OSError if a file is not regular."""
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):
@@ -166,7 +169,7 @@ def check_regular(found: os.stat_result) -> None:
 
 
 def _leads_elsewhere(place: Path) -> bool:
-    """Whether a path leads elsewhere: by a symbolic link, or by a junction of Windows."""
+    """Return whether a path is a symbolic link, or a junction of Windows."""
     try:
         found = place.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -180,5 +183,5 @@ def _is_link() -> OSError:
 
 
 def leads_out() -> OSError:
-    """The error for a name that leads out of the folder."""
+    """Return the error for a name that leads out of the folder."""
     return OSError(errno.EPERM, "it leads out of the folder")

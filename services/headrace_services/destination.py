@@ -1,4 +1,4 @@
-"""Where a result is written: a file that appears whole or not at all, or a stream."""
+"""Where a result is written: to a file that is written completely or not at all, or to a stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from headrace_services.service import Target
 
-#: Bytes gathered before they are handed to the system.
+#: How many bytes are collected before they are passed to the system.
 _BUFFER_BYTES = 2**20
 
 
@@ -24,15 +24,16 @@ _BUFFER_BYTES = 2**20
 def open_destination(target: Target) -> Generator[BinaryIO]:
     """Open the target for writing.
 
-    A file is written beside its place under a name of its own and renamed when all is well; when
-    anything goes wrong it is removed and an older file stays as it was. What exists and is no
-    regular file, such as /dev/null or a pipe, is written to directly.
+    A file is written beside its place under a temporary name and renamed when it is complete. If
+    anything goes wrong it is removed, and an older file is not changed. If the target exists and is
+    not a regular file, such as /dev/null or a pipe, it is written directly.
 
-    Raises OutputError with one line where the target cannot be written. A ConnectionError is
-    left to the caller: it is a reader of the stream that went away (BrokenPipeError), or came from
-    where the values come from.
+    Raises OutputError with one line if the target cannot be written. A ConnectionError is left to
+    the caller: the reader of the stream has gone (BrokenPipeError), or it comes from the source of
+    the values.
     """
-    if target.path is None:  # the stream is standard output, or memory, which takes all
+    # The stream is standard output, or memory, which accepts everything.
+    if target.path is None:
         try:
             yield target.stream
             target.stream.flush()
@@ -57,7 +58,7 @@ def open_destination(target: Target) -> Generator[BinaryIO]:
 
 @contextmanager
 def _open_file(path: Path) -> Generator[BinaryIO]:
-    # A link stays a link: what it points to is replaced.
+    # A link is kept: the file to which it points is replaced.
     place = Path(os.path.realpath(path))
     if place.exists() and not place.is_file():
         with place.open("wb", buffering=_BUFFER_BYTES) as file:

@@ -1,8 +1,8 @@
-"""The few parts of gmpy2 that are used here, typed: it ships no stubs.
+"""The few parts of gmpy2 that are used here, with types, because it has no stubs.
 
-Python refuses decimal text beyond 4,300 digits; GMP converts any size, and fast, so all decimal
-conversion of numbers that may be huge goes through here. Short ones are Python's to convert: with
-gmpy2 comes what costs a command more than all else that it does.
+Python refuses to convert decimal text of more than 4,300 digits. GMP converts any size quickly, so
+all decimal conversion of numbers that may be huge uses this module. Python converts short ones,
+because importing gmpy2 takes longer than everything else that a short command does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
-#: Digits that Python converts whatever limit it is told, and bits of a number with fewer.
+#: How many digits Python converts with any limit, and the bits of a number with fewer digits.
 _SHORT_DIGITS = sys.int_info.str_digits_check_threshold
 _SHORT_BITS = 3 * _SHORT_DIGITS
 
@@ -23,7 +23,7 @@ class Integer(Protocol):
     def __int__(self) -> int: ...
 
     def digits(self, base: int, /) -> str:
-        """Digits in the base, as text."""
+        """Return the digits in this base, as text."""
         ...
 
 
@@ -31,41 +31,41 @@ class Gmp(Protocol):
     """The module ``gmpy2``."""
 
     def mpz(self, value: int | str, base: int = ..., /) -> Integer:
-        """Make a GMP integer of an int, or of text in the base."""
+        """Make a GMP integer from an int, or from text in this base."""
         ...
 
     def is_prime(self, value: int | Integer, repetitions: int, /) -> bool:
-        """GMP's own test: never False for a prime."""
+        """Run GMP's own test, which is never False for a prime."""
         ...
 
     def is_strong_bpsw_prp(self, value: int | Integer, /) -> bool:
-        """Strong Baillie-PSW probable prime."""
+        """Return whether the value is a strong Baillie-PSW probable prime."""
         ...
 
     def is_strong_prp(self, value: int | Integer, base: int, /) -> bool:
-        """Tell whether the value passes one Miller-Rabin round in the base."""
+        """Return whether the value passes one Miller-Rabin round in this base."""
         ...
 
     def version(self) -> str:
-        """Version of gmpy2."""
+        """Return the version of gmpy2."""
         ...
 
 
 @cache
 def load_gmp() -> Gmp:
-    """Import gmpy2, at the first need of it."""
+    """Import gmpy2 when it is first needed."""
     return cast("Gmp", import_module("gmpy2"))
 
 
 def to_decimal(number: int) -> str:
-    """Decimal digits of a number of any size."""
+    """Return the decimal digits of a number of any size."""
     if number.bit_length() <= _SHORT_BITS:
         return str(number)
     return load_gmp().mpz(number).digits(10)
 
 
 def from_decimal(digits: str) -> int:
-    """Number of any size that the decimal digits stand for."""
+    """Return the number, of any size, with these decimal digits."""
     if len(digits) <= _SHORT_DIGITS:
         return int(digits)
     return int(load_gmp().mpz(digits, 10))

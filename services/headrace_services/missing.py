@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from headrace_wire.version import VERSION
 
-#: The ways in which a package comes to a worker.
+#: The ways to install a package for a worker.
 ADVICE = (
     "this worker lacks the package {}: `pip install --target` it into a folder of --path "
     "(HEADRACE_CODE in compose.yaml), or into the worker's Python (in Docker, an image FROM "
@@ -16,7 +16,7 @@ ADVICE = (
 
 
 def advise_on_missing(error: BaseException) -> str:
-    """Return in one line how the package that could not be imported comes here; "" for others."""
+    """Return one line on how to install the missing package; "" for any other error."""
     if type(error) is not ModuleNotFoundError or not isinstance(error.name, str):
         return ""
     package = error.name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""What a worker lets strangers' jobs run: nothing but what its operator named.
+"""What a worker lets the jobs of strangers run: only what its operator has named.
 
 headrace worker --allow, --path, --shared-root, … ─► Permits ─► each slot ─► service.permit
 """
@@ -12,16 +12,17 @@ from msgspec import Struct
 
 from headrace_wire.errors import HeadraceError, UsageError
 
-#: Allows whatever can be imported; for the embedded worker, which runs its own user's program.
+#: Allows everything that can be imported, for the embedded worker, which runs its own user's
+#: program.
 EVERYTHING = "*"
 
-#: The root for an embedded worker, which reads and writes as its own user's program does.
+#: The root for an embedded worker, which reads and writes like its own user's program.
 EVERYWHERE = "/"
 
-#: Pictures of more pixels, all their frames together, are decoded for nobody.
+#: Pictures with more pixels than this, in all frames together, are never decoded.
 DEFAULT_MAX_PIXELS = 10**9
 
-#: ``package``, ``package.module`` or ``module:name``; names may be nested, as ``Class.method``.
+#: ``package``, ``package.module`` or ``module:name``. Names may be nested, as in ``Class.method``.
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
 
 
@@ -34,13 +35,14 @@ class RefusedError(HeadraceError, ValueError):
 class Permits(Struct, frozen=True):
     """What jobs may use here; by default nothing.
 
-    A name in ``allow`` is a module, which allows all in it and in modules below it, or
-    ``module:name``, which allows just that. ``pickle`` tells whether pickled functions and values
-    may be opened, ``ship`` whether code may come with a job; either allows everything. Modules are
-    also looked for in the folders ``paths``, before all others. Files are read and written for
-    jobs beneath the folders ``roots``; no job's own limit lifts ``max_pixels``.
+    A name in ``allow`` is either a module, which allows everything in it and in the modules below
+    it, or ``module:name``, which only allows that name. ``pickle`` says whether pickled functions
+    and values may be opened, and ``ship`` whether jobs may bring their own code; either one allows
+    everything. Modules are also looked for in the folders ``paths``, before all others. Jobs may
+    read and write files beneath the folders ``roots``. A job's own limit cannot exceed
+    ``max_pixels``.
 
-    Raises UsageError for a name that cannot be one.
+    Raises UsageError for a name that is not valid.
     """
 
     allow: tuple[str, ...] = ()
@@ -64,17 +66,17 @@ class Permits(Struct, frozen=True):
         return bool(self.allow or self.pickle or self.ship)
 
     def allows_module(self, module: str) -> bool:
-        """Whether all in a module is allowed."""
+        """Return whether everything in a module is allowed."""
         return any(
             name in (EVERYTHING, module) or module.startswith(f"{name}.") for name in self.allow
         )
 
     def names(self, module: str, qualname: str) -> bool:
-        """Whether just this one name of a module was allowed by itself."""
+        """Return whether this single name of a module is allowed."""
         return f"{module}:{qualname}" in self.allow
 
     def describe(self) -> str:
-        """Say in a few words what is allowed."""
+        """Return a few words that say what is allowed."""
         words = [*self.allow, *(["pickled functions"] if self.pickle else [])]
         words += ["shipped code"] if self.ship else []
         return "allows " + (", ".join(words) or "nothing")
@@ -82,8 +84,8 @@ class Permits(Struct, frozen=True):
 
 @runtime_checkable
 class PermittedService(Protocol):
-    """A service that asks what is allowed: it is told before anything else is asked of it."""
+    """A service that needs to know what is allowed. Its ``permit`` is called first."""
 
     def permit(self, permits: Permits) -> None:
-        """Take note of what is allowed on this machine."""
+        """Note what is allowed on this machine."""
         ...

@@ -1,4 +1,4 @@
-"""What a page shows of a job's results, and the file that it gives: what services say of that.
+"""What a page shows of a job's results, and the file that it offers: the part of the services.
 
 values of a job ─► summarize ─► Summary: facts and pictures, a few of each
 └► write_download ─► a file, as it comes
@@ -15,10 +15,10 @@ from msgspec import Struct
 from headrace_services.service import Parameters, Service, Target
 from headrace_wire.errors import OutputError
 
-#: Pictures in a summary at most.
+#: The maximum number of pictures in a summary.
 MOST_PICTURES = 24
 
-#: What a file is called that a service has no name for.
+#: The name of the file if the service has no name for it.
 NO_NAME = "results"
 
 #: Values, each with the index of its task, in index order.
@@ -41,7 +41,7 @@ class Presented(Struct, frozen=True):
 
 
 class ShownPicture(Struct, frozen=True):
-    """A picture and what it was: JPEG files of at most some hundred pixels, or nothing."""
+    """A picture before and after, as JPEG files of at most some hundred pixels, or b""."""
 
     name: str
     before: bytes
@@ -53,7 +53,7 @@ class ShownPicture(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """What is shown: each fact has a name and a value. ``message`` says why there is nothing."""
+    """What is shown. Each fact has a name and a value; ``message`` says why there are none."""
 
     facts: tuple[tuple[str, str], ...] = ()
     pictures: tuple[ShownPicture, ...] = ()
@@ -62,14 +62,14 @@ class Summary(Struct, frozen=True):
 
 @runtime_checkable
 class PresentedService(Protocol):
-    """A service that knows what to show of its results."""
+    """A service that decides what is shown of its results."""
 
     def name_download(self, operation: str, parameters: Parameters) -> str:
-        """What the file with the results is called, "" where there can be none."""
+        """Return the name of the file with the results; "" if there can be no file."""
         ...
 
     def summarize(self, about: Presented, values: Values) -> Summary:
-        """Sum up values, as many of them as are wanted."""
+        """Summarise the values. It need not read all of them."""
         ...
 
     def write_download(self, about: Presented, values: Values, stream: BinaryIO) -> None:
@@ -79,23 +79,23 @@ class PresentedService(Protocol):
 
 @runtime_checkable
 class DiscreetService(Protocol):
-    """A service some of whose parameters say nothing to people."""
+    """A service that has parameters which mean nothing to people."""
 
     @property
     def inner_parameters(self) -> frozenset[str]:
-        """Their names: the page shows the others."""
+        """The names of these parameters. The page only shows the others."""
         ...
 
 
 def name_download(service: Service, about: Presented) -> str:
-    """What the file with a job's results is called, "" where there can be none."""
+    """Return the name of the file with a job's results; "" if there can be no file."""
     if isinstance(service, PresentedService):
         return service.name_download(about.operation, about.parameters)
     return NO_NAME
 
 
 def summarize(service: Service, about: Presented, values: Values) -> Summary:
-    """Sum up the values of a job."""
+    """Summarise the values of a job."""
     if isinstance(service, PresentedService):
         return service.summarize(about, values)
     return Summary((("Values", f"{about.done:,}"),))

@@ -1,10 +1,10 @@
 """The process that opens the results of one job for a page: ``python -m …`` with two sockets.
 
-    standard input   an order, and then the values, span by span, with an end
+    standard input   an order, and then the values in spans, with an end marker
     standard output  a summary as JSON; or a line of JSON, and then the file itself
 
-Results come from workers, and whoever runs those may have put anything in them: so they are opened
-here, by a process that has limits, no key, and nothing to lose. If it dies, it dies alone.
+Results come from workers, whose operators may have put anything into them. So they are opened in
+this process, which has limits and no key. If it dies, nothing else is affected.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ from headrace_wire.presenting import Order, read_span
 #: How much writable memory this process may have, in bytes.
 MEMORY_BYTES = 1 << 30
 
-#: Processor seconds.
+#: How many processor seconds it may use.
 CPU_SECONDS = 600
 
-#: How far it gives way to the coordinator, and to all others.
+#: By how much its priority is lower than that of the coordinator and of other processes.
 NICENESS = 10
 
-#: Exit status of a process that has not said all.
+#: The exit status if the output is incomplete.
 EXIT_FAILED = 1
 
-#: What is said of results that are not kept any more.
+#: The message about results that are not kept any more.
 DELIVERED = "The results were delivered and dropped: whoever submitted the job has them."
 
-#: Characters of what is said when something is wrong.
+#: The maximum number of characters of an error message.
 _MESSAGE_CHARACTERS = 500
 
-#: Parameters that are shown, and characters of their names and of what they are.
+#: How many parameters are shown, and how many characters of their names and of their values.
 _MOST_PARAMETERS = 40
 _NAME_CHARACTERS = 100
 _TEXT_CHARACTERS = 300
 
-#: Longer numbers are not divided into groups of digits.
+#: Numbers from here on are not divided into groups of digits.
 _LONG_NUMBER = 10**40
 
 
@@ -68,7 +68,7 @@ def main() -> int:
     limit()
     source = os.fdopen(os.dup(0), "rb")
     output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between
+    os.dup2(2, 1)  # so that what a library prints does not get into the output
     return run(source, output)
 
 
@@ -78,22 +78,22 @@ def run(source: BinaryIO, stream: BinaryIO) -> int:
     try:
         order = Order.read(source)
         if order.closed:
-            with contextlib.suppress(OSError):  # not every system can
+            with contextlib.suppress(OSError):  # not every system supports this
                 close_folders(order.closed)
         present(order, read_values(source), output)
     except HeadraceError as error:
         return output.fail(error.message)
     except (ConnectionError, EOFError):
-        return EXIT_FAILED  # nobody is there any more
+        return EXIT_FAILED  # nobody is left to read it
     except MemoryError:
         return output.fail("the results take more memory to open than there is for that")
-    except Exception as error:  # noqa: BLE001 - results may be anything, and so may services
+    except Exception as error:  # noqa: BLE001 - results and services may be anything
         return output.fail(f"the results cannot be read ({type(error).__name__})")
     return 0
 
 
 def present(order: Order, values: Iterator[tuple[int, bytes]], output: Output) -> None:
-    """Write what is wanted. Raises what services raise."""
+    """Write what the order asks for. Raises the errors of services."""
     parameters: object = unpack(order.parameters)
     if not isinstance(parameters, dict):
         raise ValueError("the job's parameters are no map")  # noqa: TRY004 - wrong parameters
@@ -116,7 +116,7 @@ def present(order: Order, values: Iterator[tuple[int, bytes]], output: Output) -
 def _summarize(
     order: Order, about: Presented, values: Iterator[tuple[int, bytes]]
 ) -> tuple[Summary, str]:
-    """A summary, and what the file is called. Whatever is wrong is the summary's message."""
+    """Return a summary, and the name of the file. Errors become the summary's message."""
     if not order.kept:
         return Summary(message=DELIVERED), ""
     try:
@@ -126,12 +126,12 @@ def _summarize(
         return Summary(message=error.message[:_MESSAGE_CHARACTERS]), ""
     except (EOFError, ConnectionError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - results may be anything, and so may services
+    except Exception as error:  # noqa: BLE001 - results and services may be anything
         return Summary(message=f"The results cannot be read ({type(error).__name__})."), ""
 
 
 def list_parameters(parameters: Parameters, inner: Collection[str] = ()) -> list[tuple[str, str]]:
-    """The parameters of a job as texts for people, without those that are ``inner``."""
+    """Return the parameters of a job as texts for people, without those that are ``inner``."""
     chosen = (
         (name, value) for name, value in parameters.items() if name not in inner and value != ""
     )
@@ -142,7 +142,7 @@ def list_parameters(parameters: Parameters, inner: Collection[str] = ()) -> list
 
 
 def _find_inner(name: str) -> Collection[str]:
-    """Parameters that a service has for itself."""
+    """Return the names of the parameters that a service does not show."""
     with contextlib.suppress(HeadraceError):  # it may not be installed here
         service = load_service(name)
         return service.inner_parameters if isinstance(service, DiscreetService) else ()
@@ -164,14 +164,14 @@ def _show(value: object) -> str:
 
 
 def read_values(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Read values, each with its task's index. Raises EOFError where their end is missing."""
+    """Read values, each with its task's index. Raises EOFError if the end marker is missing."""
     while (span := read_span(source)) is not None:
         start, batch = span
         yield from enumerate(unpack_batch(batch), start)
 
 
 def limit() -> None:
-    """Give up what this process has no need of, for good."""
+    """Permanently give up what this process does not need."""
     rlimits.lower("RLIMIT_DATA", MEMORY_BYTES)
     rlimits.lower("RLIMIT_CPU", CPU_SECONDS)
     rlimits.lower("RLIMIT_CORE", 0)
@@ -182,7 +182,7 @@ def limit() -> None:
 
 
 class Output(io.RawIOBase):
-    """Standard output. With a ``name``, that of the file comes before its first byte."""
+    """The standard output. If ``name`` is set, the file's name is written before its first byte."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
@@ -191,11 +191,11 @@ class Output(io.RawIOBase):
         self.name = ""
 
     def writable(self) -> bool:
-        """Whether it can be written."""
+        """Return that it can be written."""
         return True
 
     def write(self, data: Any, /) -> int:
-        """Write all of it."""
+        """Write all of the data."""
         if not self._begun:
             self._begun = True
             if self.name:
@@ -205,11 +205,11 @@ class Output(io.RawIOBase):
             return view.nbytes
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush what was written."""
         self._stream.flush()
 
     def fail(self, message: str) -> int:
-        """Say what is wrong, if nothing was said yet. Returns the exit status."""
+        """Write an error, if nothing was written yet. Returns the exit status."""
         if not self._begun:
             with contextlib.suppress(OSError):
                 self._stream.write(_dump({"error": message[:_MESSAGE_CHARACTERS]}) + b"\n")

@@ -1,4 +1,4 @@
-"""Which services there are: entry points in the group ``headrace.services``, by name."""
+"""The services that exist: entry points in the group ``headrace.services``, by name."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CALLS = "calls"
 
 
 def list_services() -> list[str]:
-    """The names of the services that are installed."""
+    """Return the names of the services that are installed."""
     return sorted(_find_entries().names)
 
 
 @cache
 def load_service(name: str) -> Service:
-    """The service of this name. Raises UsageError when none is installed."""
+    """Return the service of this name. Raises UsageError if it is not installed."""
     if name not in _find_entries().names:
         _find_entries.cache_clear()  # it may have been installed since
     try:
@@ -47,17 +47,17 @@ def load_service(name: str) -> Service:
 
 @cache
 def _find_entries() -> EntryPoints:
-    from importlib import metadata  # noqa: PLC0415 - mail headers and archives, for whoever needs it
+    from importlib import metadata  # noqa: PLC0415 - loads modules for mail and archives
 
-    # Kept, as it takes some milliseconds: slots, which are forked, know what the worker found.
+    # Finding them takes some milliseconds, and slots, which are forked, use what the worker found.
     return metadata.entry_points(group=GROUP)
 
 
 def find_engines(permits: Permits | None = None) -> dict[str, str]:
-    """What each service that works on this machine does its work with, by service name.
+    """Return what each service that works on this machine uses for its work, by service name.
 
-    A service that cannot work here is left out, with a line in the log that says why; so is one
-    that needs a permit and has none, which is nothing to be told of.
+    A service that cannot work here is left out, and a line in the log says why. A service that
+    needs a permit and has none is left out, too, but this is not logged.
     """
     engines: dict[str, str] = {}
     for name in list_services():
@@ -71,6 +71,6 @@ def find_engines(permits: Permits | None = None) -> dict[str, str]:
                 engines[PICKLED_CALLS] = "cloudpickle"
         except RefusedError as error:
             log.debug("service %s is not offered: %s", name, error)
-        except Exception as error:  # noqa: BLE001 - a third party's service may fail in any way
+        except Exception as error:  # noqa: BLE001 - third parties' services may raise anything
             log.warning("service %s cannot work here: %s", name, error)
     return engines

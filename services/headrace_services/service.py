@@ -1,8 +1,8 @@
-"""What a service is: how to plan a job, run one task of it, and put the results together.
+"""What a service is: how to plan a job, run one of its tasks, and combine the results.
 
-A service is plain Python and knows nothing of the network. Third parties add one with an entry
-point in the group ``headrace.services`` that names an object of this shape; the built-in ones come
-the same way.
+A service is plain Python and knows nothing about the network. Third parties add one with an entry
+point in the group ``headrace.services`` that names an object with this interface; the built-in
+services are added in the same way.
 
     the service's own plan functions (client) ─► Plan: how many tasks, which inputs
                                                   │ the network
@@ -21,18 +21,18 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-#: What a job is about, in plain values that msgpack carries; it travels to every slot that runs
-#: one of its tasks, and to whoever gathers its results. Where ``prepare`` leaves something behind
-#: in its process that other jobs must not see, they have a text ``tenant``: a slot that has run a
-#: job of one tenant runs jobs of no other.
+#: What a job is about, in plain values that msgpack can encode. They are sent to every slot that
+#: runs one of its tasks, and to whoever gathers its results. If ``prepare`` leaves something behind
+#: in its process that other jobs must not see, the parameters contain a text ``tenant``: a slot
+#: that has run a job of one tenant does not run jobs of any other.
 Parameters = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A parameter that is too large to travel with the others: a file of this machine.
+    """A parameter that is too large to be sent with the others: a file on this machine.
 
-    ``content`` is what is in it, where that is known already.
+    ``content`` is what the file contains, if that is known already.
     """
 
     path: str
@@ -40,7 +40,7 @@ class Kept:
     content: memoryview | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> memoryview:
-        """Its content, which is in memory once for all who open it. Raises OSError."""
+        """Return its content, which is in memory only once for all who open it. Raises OSError."""
         if self.content is not None:
             return self.content
         with open(self.path, "rb") as file:  # noqa: PTH123 - as given
@@ -48,28 +48,29 @@ class Kept:
 
 
 def map_file(number: int, size_bytes: int) -> memoryview:
-    """The content of an open file, which may be closed then. Raises OSError and ValueError."""
+    """Map an open file, which may be closed afterwards. Raises OSError and ValueError."""
     from mmap import ACCESS_READ, mmap  # noqa: PLC0415 - few jobs have one
 
     return memoryview(mmap(number, size_bytes, access=ACCESS_READ))
 
 
-#: Runs one task: its index in the job and its carried input (None where the index is enough).
-#: Returns the encoded value; any exception is the task's failure, and its text is shown to people.
+#: Runs one task. It gets the index in the job and the carried input (None if the index is enough).
+#: It returns the encoded value; any exception means that the task failed, and its text is shown to
+#: people.
 TaskRunner = Callable[[int, bytes | None], bytes]
 
-#: The largest value of a task, in bytes: it travels in one message, whose limit is a little above.
+#: The largest value of a task, in bytes. It is sent in one message, whose limit is a little higher.
 MAX_VALUE_BYTES = 240 << 20
 
-#: The most that a service may have to tell of an exception, in bytes; more is dropped.
+#: The maximum size in bytes of what a service reports about an exception. More is dropped.
 MAX_DETAIL_BYTES = 1 << 20
 
 
 class Outputs(Struct, frozen=True):
-    """The files that a plan's client wants, one for each task: ``names`` beneath ``folder``.
+    """The files that a plan's client wants, one per task: ``names`` beneath ``folder``.
 
-    With ``single`` there is one, and its name is the user's own, too. They are kept by the client:
-    what comes back from the network names no file.
+    With ``single`` there is one file, and the user has also chosen its name. The names stay with
+    the client: data from the network never decide the name of a file.
     """
 
     folder: Path
@@ -78,24 +79,24 @@ class Outputs(Struct, frozen=True):
 
 
 class Made(Protocol):
-    """Remembers which files were made here, so that they may be made anew."""
+    """Remembers which files were made here, so that they may be replaced."""
 
     def is_ours(self, place: Path, found: os.stat_result) -> bool:
-        """Whether a file that is there was made here, and not changed since."""
+        """Return whether an existing file was made here and has not been changed since."""
         ...
 
     def add(self, place: Path, written: os.stat_result) -> None:
-        """Take note of a file that was written."""
+        """Note a file that was written."""
         ...
 
 
 class Plan(Struct, frozen=True):
     """A job as a service plans it.
 
-    ``inputs`` is None where a task's index is enough to make its input; otherwise ``tasks`` inputs
-    in index order, read lazily and once, each already encoded. ``cut`` plans the same job for so
-    many slots; None where their number makes no difference. ``outputs`` are the files that the
-    values become, of a service that writes one for each task.
+    ``inputs`` is None if a task's index is enough to make its input. Otherwise it yields ``tasks``
+    encoded inputs in index order; it is read lazily and once. ``cut`` plans the same job for a
+    number of slots, or is None if that makes no difference. ``outputs`` are the files that the
+    values become, if the service writes one for each task.
     """
 
     operation: str
@@ -107,12 +108,12 @@ class Plan(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """Where the user wants a result: a file or folder, or else ``stream`` (standard output).
+    """Where the user wants a result: in a file or folder, or else in ``stream`` (standard output).
 
-    ``format`` is one of the operation's own words, None for its default. ``outputs`` are those of
-    the job's plan, if it was made here: names of files come from there and from nowhere else. None
-    for a job that was submitted elsewhere. In a folder, only files that were ``made`` here are
-    replaced; with ``overwrite`` others, too.
+    ``format`` is one of the operation's own words, or None for its default. ``outputs`` are those
+    of the job's plan if it was made here, as the names of files come from there and from nowhere
+    else; it is None for a job that was submitted elsewhere. In a folder, only files that were
+    ``made`` here are replaced; with ``overwrite``, others are replaced, too.
     """
 
     stream: BinaryIO
@@ -124,13 +125,13 @@ class Target(Struct, frozen=True):
 
 
 class Gathered(Struct, frozen=True):
-    """A job's results, put together.
+    """A job's combined results.
 
-    ``result`` is what JSON output shows (None where the result went to the stream), ``text`` what
-    plain output shows on standard output or writes to the target's file (the result as JSON if that
-    is ""), ``written`` what people are told that the service has written, and where ("" for
-    nothing), ``problems`` one line for each output that could not be written although its task was
-    done.
+    ``result`` is what JSON output shows (None if the result went to the stream). ``text`` is what
+    plain output shows on standard output or writes to the target's file; if it is "", the result is
+    written as JSON. ``written`` tells people what the service has written, and where ("" for
+    nothing). ``problems`` has one line for each output that could not be written although its task
+    was done.
     """
 
     result: object = None
@@ -144,23 +145,23 @@ class Service(Protocol):
 
     @property
     def name(self) -> str:
-        """The word for it on the command line, in metrics and in logs."""
+        """The service's name on the command line, in metrics and in logs."""
         ...
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The words for what it can do."""
+        """The names of its operations."""
         ...
 
     def engine(self) -> str:
-        """Which library does the work here, with its version, for ``headrace workers``.
+        """Return which library does the work here, with its version, for ``headrace workers``.
 
-        Raises ImportError or OSError where this machine cannot do the work at all.
+        Raises ImportError or OSError if this machine cannot do the work at all.
         """
         ...
 
     def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
-        """Make ready to run tasks of one job. Called in a slot, once a job.
+        """Prepare to run tasks of one job. This is called in a slot, once per job.
 
         Raises ValueError for an unknown operation or wrong parameters.
         """
@@ -169,14 +170,14 @@ class Service(Protocol):
     def describe(
         self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
     ) -> str:
-        """Name a task in at most 200 characters, such as a range or a file's name.
+        """Name a task in at most 200 characters, for example by a range or a file's name.
 
-        Never raises: it is asked about tasks that went wrong.
+        It never raises an exception, because it is also called for tasks that went wrong.
         """
         ...
 
     def is_ordered(self, operation: str) -> bool:
-        """Tell whether ``gather`` needs the values in index order rather than as they come."""
+        """Return whether ``gather`` needs the values in index order rather than as they come."""
         ...
 
     def gather(
@@ -186,21 +187,21 @@ class Service(Protocol):
         values: Iterator[tuple[int, bytes]],
         target: Target,
     ) -> Gathered:
-        """Put ``(index, value)`` pairs together; a failed task has no pair.
+        """Combine ``(index, value)`` pairs. A failed task has no pair.
 
-        Streams: never holds all the values of a large job. Raises OutputError where a missing
-        value spoils the result, or the target cannot be written.
+        This never holds all values of a large job in memory. Raises OutputError if a missing value
+        makes the result useless, or if the target cannot be written.
         """
         ...
 
 
 @runtime_checkable
 class DetailedService(Protocol):
-    """A service that tells its client more of a task's exception than text."""
+    """A service that reports more about a task's exception to its client than text."""
 
     def detail(self, error: BaseException, parameters: Parameters) -> bytes:
-        """Encode an exception of a job's task, in ``MAX_DETAIL_BYTES`` at most.
+        """Encode an exception of a job's task, in at most ``MAX_DETAIL_BYTES``.
 
-        Called in a slot; what it gives is opaque to everybody between.
+        This is called in a slot. Nobody but the client interprets the result.
         """
         ...

@@ -1,9 +1,9 @@
-"""The task that runs here, as its own code sees it: ``current_task()``.
+"""The running task as its own code sees it: ``current_task()``.
 
     a task's code ─► Task ─► the slot's TaskHost ─► worker ─► coordinator
 
-Nothing is done for tasks that do not ask: the slot says once who its host is, and the host finds
-out which task runs when somebody wants to know.
+A task that does not call this costs nothing: the slot sets its host once, and the host only finds
+out which task runs when it is asked.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from headrace_wire.bounds import MAX_MOMENT, Label, check_value, fit_name, quote
 from headrace_wire.forking import call_after_fork
 from headrace_wire.printing import clean_line, indent
 
-#: Bytes of a log line's text; what is longer is cut.
+#: The maximum size of a log line's text in bytes. Longer texts are cut.
 MAX_TEXT_BYTES = 4096
 
-#: Characters of the word for how important a log line is.
+#: The maximum length of the name of a log line's level in characters.
 MAX_LEVEL_CHARACTERS = 20
 
-#: What stands at the end of a text that was cut.
+#: The end of a text that was cut.
 CUT_MARK = "…"
 
 
 class TaskHost(Protocol):
-    """The slot, as a task needs it. Called from any thread of the task's process."""
+    """The slot, as a task needs it. It is called from any thread of the task's process."""
 
     def find_task(self) -> Task | None:
-        """The task that runs; None between tasks and while a service prepares a job."""
+        """Return the running task; None between tasks and while a service prepares a job."""
         ...
 
     def report_progress(self, task: Task, done: float, of: float | None) -> None:
-        """Pass on how far a task is."""
+        """Report how far a task is."""
         ...
 
     def count(self, task: Task, name: str, amount: float) -> None:
-        """Let a counter grow, if the task's outcome is accepted."""
+        """Increase a counter, provided that the task's outcome is accepted."""
         ...
 
     def is_cancelled(self, task: Task) -> bool:
-        """Tell whether a task had better end, and note that it asks."""
+        """Return whether a task should end, and note that it asks."""
         ...
 
     def log(self, task: Task, at: float, level: str, text: str) -> bool:
-        """Pass on a log line of a task, and tell whether it is in the worker's own log, too.
+        """Pass on a log line of a task, and return whether it is also in the worker's own log.
 
         ``at`` is Unix seconds.
         """
@@ -65,7 +65,7 @@ class TaskCounter(Struct, frozen=True):
     name: str
 
     def add(self, amount: float = 1) -> None:
-        """Let it grow. Raises ValueError for what is negative, infinite or no number."""
+        """Increase it. Raises ValueError if the amount is negative, infinite or not a number."""
         grown = _read_amount(amount)
         if grown is None:
             what = quote(amount)
@@ -75,7 +75,7 @@ class TaskCounter(Struct, frozen=True):
 
 
 class Task(Struct, frozen=True):
-    """A running task. ``number`` is its slot's own; ``attempt`` is counted from 1."""
+    """A running task. ``number`` is only known to its slot; ``attempt`` is counted from 1."""
 
     job: str
     index: int
@@ -83,10 +83,10 @@ class Task(Struct, frozen=True):
     number: int
 
     def report_progress(self, done: float, of: float | None = None) -> None:
-        """Say how far it is: ``done`` of so many, or of nobody knows how many.
+        """Report how far the task is: ``done`` of ``of``, or None if the whole is not known.
 
-        Call it as often as you like: the latest word is passed on a few times a second. Raises
-        ValueError for what is negative, infinite or no number.
+        You may call this as often as you like: the latest report is sent a few times per second.
+        Raises ValueError if a number is negative, infinite or not a number.
         """
         told, whole = _read_amount(done), None if of is None else _read_amount(of)
         if told is None or (of is not None and whole is None):
@@ -96,61 +96,66 @@ class Task(Struct, frozen=True):
             _host.report_progress(self, told, whole)
 
     def counter(self, name: str) -> TaskCounter:
-        """A counter of the job, made when it first grows. Raises ValueError for a wrong name."""
+        """Return a counter of the job, which is made when it first grows.
+
+        Raises ValueError for an invalid name.
+        """
         try:
             return TaskCounter(self, check_value(Label, name, "a counter's name"))
         except TypeError as error:
             raise ValueError(str(error)) from None
 
     def cancelled(self) -> bool:
-        """Tell whether nobody wants its outcome any more: it had better end.
+        """Return whether the task should end because nobody wants its outcome any more.
 
-        A task that has asked is given a few seconds to end in; others are killed at once.
+        A task that has called this gets a few seconds in which to end; others are killed at once.
         """
         return _host is not None and _host.is_cancelled(self)
 
     @property
     def log(self) -> TaskLog:
-        """A logger; its lines reach ``headrace logs``."""
+        """A logger whose lines can be read with ``headrace logs``."""
         return TaskLog(_logger, {"headrace_task": self})
 
 
 class TaskLog(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose lines are a task's."""
+    """A logger whose lines belong to a task."""
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        """Add the task, and leave what the caller adds."""
+        """Add the task, and keep what the caller adds."""
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
         return msg, kwargs
 
 
 class TaskLogger(logging.Logger):
-    """A logger outside of logging's tree: a program's own settings there do not silence it."""
+    """A logger outside of logging's tree, so that a program's own settings do not silence it."""
 
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - its name there
-        """Tell whether lines of a level are wanted; asked each time, as nobody clears a cache."""
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in logging
+        """Return whether a level is enabled. There is no cache, because nobody would clear it."""
         return level >= self.level
 
 
 class TaskHandler(logging.Handler):
-    """Passes lines on to the host. Where that keeps no log of its own they are written to standard
-    error, too: without what a terminal obeys, and so that none looks like two.
+    """Passes lines on to the host.
+
+    If the host keeps no log of its own, they are also written to standard error, without characters
+    that control a terminal, and so that no line looks like two.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass a line on; what goes wrong is shown, not raised."""
+        """Pass a line on. Errors are shown, but not raised."""
         try:
             task: Task = record.__dict__["headrace_task"]
             text = cut_text(self.format(record))
             if _host is not None:
-                # A program may have named levels, and set times, as it liked.
+                # A program may use any names for levels, and any times.
                 level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
                 at = record.created if 0 <= record.created <= MAX_MOMENT else time.time()
                 if _host.log(task, at, level, text):
                     return
-            # Beneath what was said there may be a traceback, in lines of its own.
+            # A traceback may follow the message, in lines of its own.
             said = len(record.getMessage())
             line = clean_line(f"{record.levelname} task {task.index}: {text[:said]}")
             rest = text[said:].strip("\n")
@@ -160,7 +165,7 @@ class TaskHandler(logging.Handler):
 
 
 def current_task() -> Task:
-    """The task that runs here. Raises RuntimeError where none does."""
+    """Return the running task. Raises RuntimeError if none is running here."""
     task = _host.find_task() if _host is not None else None
     if task is None:
         raise RuntimeError("current_task() was called outside of a task: no task runs here")
@@ -168,16 +173,16 @@ def current_task() -> Task:
 
 
 def host_tasks(host: TaskHost | None) -> None:
-    """Say who hosts the tasks of this process, or that nobody does any more."""
+    """Set the host of this process's tasks; None if there is none any more."""
     global _host  # noqa: PLW0603 - a process has one host
     if host is not None:
-        # A task's own children must not speak on its slot's socket.
+        # A task's own child processes must not write to its slot's socket.
         call_after_fork(lambda: host_tasks(None))
     _host = host
 
 
 def _read_amount(value: Any) -> float | None:
-    """A number from 0 on; None for anything else, also what is too large to be told."""
+    """Return a number from 0 on; None for anything else, including infinity."""
     try:
         amount = math.nan if isinstance(value, str | bytes) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -186,7 +191,7 @@ def _read_amount(value: Any) -> float | None:
 
 
 def cut_text(text: str) -> str:
-    """A text of at most MAX_TEXT_BYTES that can be encoded."""
+    """Return a text that can be encoded, cut to MAX_TEXT_BYTES."""
     body = text.encode(errors="backslashreplace")
     if len(body) <= MAX_TEXT_BYTES:
         return body.decode()

@@ -1,6 +1,6 @@
-"""Calls: a user's own functions, by name, and the values that go in and come out of them.
+"""Calls: a user's own functions, by name, and the encoding of their arguments and results.
 
-Cheap to import: NumPy and cloudpickle are loaded where a value needs them.
+Importing this is cheap: NumPy and cloudpickle are loaded when a value needs them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """NumPy's arrays and scalars.
 
-An array's items travel behind the packed value, as they lie in memory: copied once when the frame
-is put together, and once when it is opened, into an array that may be written to. Item type and
-shape travel as plain text and numbers, which are checked before memory is allocated. Arrays of
-Python objects do not travel.
+An array's items follow the packed value, as they are in memory. They are copied once when the frame
+is assembled, and once when it is decoded, into a writable array. Item type and shape are sent as
+plain text and numbers, which are checked before memory is allocated. Arrays of Python objects
+cannot be sent.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 #: Item types without fields, as NumPy writes them: byte order, kind, bytes, unit of time.
 _SIMPLE = re.compile(r"[<>|=][biufcSUVmM]\d{1,10}(\[\d{0,10}[a-zA-Z]{1,7}\])?", re.ASCII)
 
-#: How deep structures may be nested in one another.
+#: How deep structures may be nested.
 _DEEPEST_STRUCTURE = 32
 
-#: The most dimensions of an array in any version of NumPy.
+#: The maximum number of dimensions of an array in any version of NumPy.
 _MOST_DIMENSIONS = 64
 
 
@@ -110,7 +110,7 @@ def _build_array(items: list[Any], building: Building) -> Any:
     if not len(body):
         return np.empty(shape, dtype, order)
     if dtype.names is not None:
-        # What lies between the fields is copied too: new memory would hold anything there.
+        # The bytes between the fields are copied, too: new memory could contain anything there.
         return np.ndarray(shape, dtype, np.frombuffer(body, np.uint8).copy(), order=order)
     return np.ndarray(shape, dtype, body, order=order).copy(order)
 

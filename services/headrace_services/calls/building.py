@@ -1,4 +1,4 @@
-"""What building a value again needs: the classes that it names, and the bytes of its arrays."""
+"""What is needed to build a value: the classes that it names, and the bytes of its arrays."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from msgspec import Struct
 
 
 class ExceptionParts(Struct, frozen=True):
-    """An exception in parts that can travel: its class's name, ``args``, attributes and text.
+    """An exception in parts that can be sent: its class's name, ``args``, attributes and text.
 
-    ``whole`` tells whether the arguments are all there; ``lost`` says in words what is not.
+    ``whole`` means that the arguments are complete; ``lost`` describes what is missing.
     """
 
     name: str
@@ -23,55 +23,57 @@ class ExceptionParts(Struct, frozen=True):
 
 
 class Classes(Protocol):
-    """Makes values of named classes. Whatever it raises means that this one cannot be made."""
+    """Makes values of named classes. Any exception means that the value cannot be made."""
 
     def make_member(self, name: str, member: str | int) -> Any:
-        """A member of an enum by its name, or by its number for flags."""
+        """Return a member of an enum by its name, or by its number for flags."""
         ...
 
     def make_dataclass(self, name: str, parts: dict[str, Any], others: dict[str, Any]) -> Any:
-        """An instance of a dataclass with these fields and other attributes."""
+        """Return an instance of a dataclass with these fields and other attributes."""
         ...
 
     def make_named_tuple(self, name: str, items: list[Any], others: dict[str, Any]) -> Any:
-        """A named tuple of these items, with other attributes."""
+        """Return a named tuple of these items, with other attributes."""
         ...
 
     def make_default(self, name: str | None, pairs: dict[Any, Any]) -> Any:
-        """A defaultdict whose factory has this name."""
+        """Return a defaultdict whose factory has this name."""
         ...
 
     def make_partial(self, name: str, args: list[Any], kwds: dict[str, Any]) -> Any:
-        """A functools.partial of the function of this name."""
+        """Return a functools.partial of the function of this name."""
         ...
 
     def make_pattern(self, text: str | bytes, flags: int) -> Any:
-        """A regular expression."""
+        """Return a regular expression."""
         ...
 
     def make_exception(self, parts: ExceptionParts) -> Any:
-        """An exception."""
+        """Return an exception."""
         ...
 
     def make_frame(self, kind: str, body: memoryview, extra: list[Any]) -> Any:
-        """A frame of pandas or polars, or a table or array of Arrow, from its stream."""
+        """Return a frame of pandas or polars, or a table or array of Arrow, from its stream."""
         ...
 
 
 class Building(Protocol):
-    """The building of one value, as code that builds a part of it sees it."""
+    """The building of one value, as seen by code that builds a part of it."""
 
     @property
     def classes(self) -> Classes:
-        """What finds classes by name."""
+        """The object that finds classes by name."""
         ...
 
     def take_buffer(self) -> memoryview:
-        """The next array's bytes: each is used once, so memory does not outgrow what arrived."""
+        """Return the next array's bytes. Each is used once, so that memory use does not exceed the
+        data.
+        """
         ...
 
     def check_keys(self, keys: Sequence[Any]) -> Sequence[Any]:
-        """Return the keys of a dict or set. Raises ValueError where those of this value are made
-        to take for ever.
+        """Return the keys of a dict or set. Raises ValueError if the keys of this value have so
+        many equal hashes that comparing them would take too long.
         """
         ...

@@ -1,6 +1,6 @@
 """Values of the user's own classes: enum members, dataclasses, named tuples, exceptions.
 
-They travel as the name of their class and their parts; ``rebuilding`` puts them together again.
+They are sent as the name of their class and their parts; ``rebuilding`` assembles them again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from headrace_services.calls.named import (
 _ADVICE = f"move the class to a module that workers can import, or {ADVICE}"
 
 
-#: Attributes that Python's own exceptions keep beside their arguments, and outside of ``__dict__``.
+#: Attributes that Python's own exceptions store besides their arguments, outside of ``__dict__``.
 _BESIDE: dict[type[BaseException], tuple[str, ...]] = {
     ImportError: ("name", "path"),
     NameError: ("name",),
@@ -38,14 +38,14 @@ _BESIDE: dict[type[BaseException], tuple[str, ...]] = {
 
 
 def take_apart(error: BaseException) -> ExceptionParts:
-    """Take an exception apart, without a look at whether its parts can travel."""
+    """Take an exception apart, without checking whether its parts can be sent."""
     try:
         text = str(error)
     except BaseException as second:  # noqa: BLE001 - the user's own __str__ may raise anything
         text = f"its text cannot be made: {type(second).__name__}"
     args = list(error.args)
     if isinstance(error, OSError) and len(args) == 2 and error.filename is not None:
-        # It keeps the file's name beside its arguments.
+        # It stores the file's name separately from its arguments.
         args.append(error.filename)
         if error.filename2 is not None:
             args += [None, error.filename2]
@@ -122,7 +122,7 @@ def _take_others(value: Any, known: frozenset[str]) -> dict[str, Any]:
 
 
 def _refuse(kind: type) -> Taker | None:
-    """Refuse values of a class that cannot be found or built again on the other side."""
+    """Refuse values of a class that cannot be found or built on the other side."""
     name = name_object(kind)
     if kind.__module__ == "__main__":
         problem = "its class is defined in __main__, which workers cannot import"

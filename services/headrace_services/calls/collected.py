@@ -1,8 +1,8 @@
 """Containers and partial functions of the standard library: Counter, deque, partial and the like.
 
-A function among them travels by its name. A worker finds it among what is allowed there; a client
-among the packages whose functions it calls itself: a value that came from elsewhere must not bring
-it to run something else.
+A function in them is sent by its name. A worker looks for it among what is allowed there, and a
+client in the packages whose functions it calls itself, because a value from elsewhere must not make
+it run something else.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _dump_counter(counter: Counter[Any]) -> list[Any]:
 
 def _load_counter(items: list[Any]) -> Counter[Any]:
     made: Counter[Any] = Counter()
-    # Not by ``update``, which adds up.
+    # ``update`` would add up.
     dict[Any, Any].update(made, expect(items, dict)[0])
     return made
 

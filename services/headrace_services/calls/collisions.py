@@ -1,8 +1,8 @@
-"""Keys that all have one hash, which a stranger can make: a dict of them takes hours to build.
+"""Keys with the same hash, which an attacker can make: a dict of them takes hours to build.
 
-The hashes of text and bytes are secret, those of numbers and so of tuples are not: ``hash(-1)`` is
-``hash(-2)``, and 2**n tuples of n such numbers have one hash. Each of them is compared with all
-those before it, and a comparison takes as long as the keys are large.
+The hashes of text and bytes are secret, but those of numbers and therefore of tuples are not:
+``hash(-1)`` is ``hash(-2)``, and 2**n tuples of n such numbers have the same hash. Each of them is
+compared with all previous ones, and the time of a comparison grows with the size of the keys.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-#: Of one hash so many keys may be in a dict or set for nothing: comparing them takes about as long
-#: as reading them.
+#: So many keys of a dict or set may have the same hash without being counted: comparing them takes
+#: about as long as reading them.
 FREE_KEYS = 8
 
-#: Numbers and other small parts of keys that may be compared to build one value: about a second.
+#: How many numbers and other small parts of keys may be compared to build one value: about a
+#: second.
 MOST_COMPARED = 300_000_000
 
-#: As how many numbers an object counts whose class compares it in Python.
+#: The number of parts that an object counts as if its class compares it in Python.
 _OBJECT_PARTS = 60
 
 #: How many characters, and how many bits of a number, are compared as quickly as a small number.
@@ -29,9 +30,9 @@ _SMALL = 1 << _BITS_AT_ONCE
 
 
 def count_compared(keys: Sequence[Any], most: int) -> int:
-    """How many small parts are compared because keys of one dict or set have the same hash.
+    """Return how many small parts are compared because keys of one dict or set have the same hash.
 
-    Where there are more than ``most`` they are not all counted.
+    If there are more than ``most``, not all of them are counted.
     """
     if len(keys) <= FREE_KEYS:
         return 0
@@ -45,7 +46,8 @@ def count_compared(keys: Sequence[Any], most: int) -> int:
     for group in groups.values():
         if len(group) > FREE_KEYS:
             for key in group:
-                # A pair is compared as far as its smaller key goes: half of their sum is enough.
+                # The cost of comparing a pair is that of its smaller key, so half of their sum is
+                # enough.
                 compared += (len(group) - 1) * _count_parts(key) // 2
                 if compared > most:
                     return compared
@@ -53,7 +55,9 @@ def count_compared(keys: Sequence[Any], most: int) -> int:
 
 
 def _count_parts(key: object) -> int:
-    """Up to how many small parts are looked at to compare a key with another one."""
+    """Return the maximum number of small parts that are examined to compare a key with another
+    one.
+    """
     total = 0
     rest: list[tuple[object, int]] = [(key, 1)]
     while rest:

@@ -1,6 +1,6 @@
-"""The decoder: builds values again from bytes that may be hostile.
+"""The decoder: builds values from bytes that may be hostile.
 
-Nothing that arrives is run. Classes are asked for by name from ``Classes``, which decides what may
+Nothing that arrives is run. Classes are requested by name from ``Classes``, which decides what may
 be found; see ``building``.
 """
 
@@ -16,14 +16,14 @@ from headrace_services.calls import collisions
 from headrace_services.calls.building import Classes
 from headrace_services.calls.marks import MARKS, Mark
 
-#: Dicts in smaller values are made without a look at their keys: those take no time to compare.
+#: The keys of dicts in smaller values are not checked, because comparing them takes no time.
 LARGE_BYTES = 16 << 10
 
-# msgpack's functions carry no types.
+# msgpack's functions have no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: How msgpack begins a map of 256 keys or more, and a frozenset, which may take long to compare as
-#: a key; elsewhere the same bytes may be part of a value.
+#: The headers of a map of 256 keys or more, and of a frozenset, which may take long to compare as a
+#: key. The same bytes may also be part of a value.
 _SLOW_KEYS = re.compile(rb"\xde[^\0]|\xdf|\xc7\0\x07", re.DOTALL)
 
 
@@ -40,7 +40,7 @@ class Decoder:
         self._compared = 0
 
     def decode(self, tree: memoryview) -> Any:
-        """Build the value; any exception says that the bytes are malformed."""
+        """Build the value. Any exception means that the bytes are invalid."""
         value = _msgpack.unpackb(
             tree,
             ext_hook=self._read_mark,
@@ -55,13 +55,15 @@ class Decoder:
         return value
 
     def take_buffer(self) -> memoryview:
-        """The next array's bytes: each is used once, so memory does not outgrow what arrived."""
+        """Return the next array's bytes. Each is used once, so that memory use does not exceed the
+        data.
+        """
         self._next += 1
         return self._buffers[self._next - 1]
 
     def check_keys(self, keys: Sequence[Any]) -> Sequence[Any]:
-        """Return the keys of a dict or set. Raises ValueError where those of this value are made
-        to take for ever.
+        """Return the keys of a dict or set. Raises ValueError if the keys of this value have so
+        many equal hashes that comparing them would take too long.
         """
         left = collisions.MOST_COMPARED - self._compared
         self._compared += collisions.count_compared(keys, left)
@@ -75,7 +77,7 @@ class Decoder:
         return dict(pairs)
 
     def _read_mark(self, code: int, body: bytes) -> Mark:
-        del body  # is empty: the limit says so
+        del body  # it is empty, because of the limit
         self._marks += 1
         return MARKS[code]
 
@@ -89,8 +91,9 @@ class Decoder:
 
 
 def _may_have_slow_keys(tree: memoryview) -> bool:
-    """Whether a dict in here may have keys that are worth a look: that costs a call for each dict.
+    """Return whether the keys of dicts in this value should be checked, which costs a call for each
+    dict.
 
-    A smaller dict of other keys takes no longer to build than in proportion to its bytes.
+    The time to build a smaller dict with other keys is proportional to its bytes.
     """
     return len(tree) >= LARGE_BYTES and _SLOW_KEYS.search(tree) is not None

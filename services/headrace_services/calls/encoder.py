@@ -1,4 +1,4 @@
-"""The encoder: what msgpack calls for each value that it does not know itself."""
+"""The encoder, which msgpack calls for each value that it does not know itself."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import msgpack
 
 from headrace_services.calls.marks import Builder, Mark, expect
 
-# msgpack's functions carry no types.
+# msgpack's functions have no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: Turns a value into a list that begins with a mark's sign.
+#: Converts a value to a list that begins with a mark's sign.
 Taker = Callable[[Any, "Encoder"], list[Any]]
 
-#: Finds how values of a class are taken, or None.
+#: Finds the taker for values of a class, or returns None.
 Finder = Callable[[type], Taker | None]
 
-#: Types that msgpack packs by itself, and must not: they would arrive as something else.
+#: Types that msgpack packs by itself, but must not, because they would arrive as something else.
 MISTAKEN = frozenset({bytearray, memoryview, _msgpack.ExtType, _msgpack.Timestamp})
 
-#: What to do about a value that cannot travel; whoever packs may know something better.
+#: What to do about a value that cannot be sent; the caller may have better advice.
 ADVICE = "use serializer='cloudpickle'"
 
-#: Containers that ``find_mistaken`` looks into; the encoder is asked about all others.
+#: Containers that ``find_mistaken`` examines; the encoder is called for all others.
 CONTAINERS = frozenset({list, dict, tuple})
 
-#: Containers on one level of nesting from which on the same one is looked at only once.
+#: If there are so many containers on one level of nesting, each is examined only once.
 _MANY = 1000
 
-#: The deepest nesting that is looked at; msgpack packs no deeper.
+#: The deepest nesting that is examined; msgpack does not pack deeper.
 _DEEPEST = 1100
 
 
 class UntravelableError(TypeError):
-    """A value that cannot travel, and why. Whoever packs finds its place."""
+    """A value that cannot be sent, and why. The caller finds its place."""
 
     def __init__(self, culprit: object, reason: str = "") -> None:
         super().__init__(reason)
@@ -47,8 +47,7 @@ class UntravelableError(TypeError):
 class Encoder:
     """Packs one value.
 
-    ``buffers`` are the arrays in it, which travel behind it; ``taken`` counts the marks that it
-    needed.
+    ``buffers`` are the arrays in it, which follow it; ``taken`` counts the marks that it needed.
     """
 
     __slots__ = ("_found", "buffers", "taken")
@@ -59,7 +58,7 @@ class Encoder:
         self._found: dict[type, Taker] | None = None
 
     def take(self, value: Any) -> list[Any]:
-        """Turn a value into what msgpack knows; raises UntravelableError where there is no way."""
+        """Convert a value to what msgpack knows. Raises UntravelableError if there is no way."""
         self.taken += 1
         kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType] - of Any
         if kind is tuple:
@@ -68,7 +67,8 @@ class Encoder:
         return taker(value, self)
 
     def _find(self, value: object, kind: type) -> Taker:
-        # Kept while this value is packed: the class is the user's own, and may go.
+        # Kept only while this value is packed, because the class is the user's own and may be
+        # freed.
         if self._found is None:
             self._found = {}
         if kind in self._found:
@@ -81,15 +81,15 @@ class Encoder:
         raise UntravelableError(value)
 
 
-#: How values of exactly these classes are taken.
+#: The takers of values of exactly these classes.
 TAKERS: dict[type, Taker] = {}
 
-#: Asked in turn where the class is none of these.
+#: Called one after the other for other classes.
 FINDERS: list[Finder] = []
 
 
 def find_mistaken(value: object) -> bool:
-    """Tell whether plain containers hold anything that msgpack would pack as something else.
+    """Return whether plain containers contain anything that msgpack would pack as something else.
 
     The types on each level of nesting are collected, which takes as long as packing does.
     """
@@ -109,7 +109,7 @@ def find_mistaken(value: object) -> bool:
 
 
 def unmistake(value: Any) -> Any:
-    """Copy plain containers, so that msgpack asks about what it would pack as something else.
+    """Copy plain containers, so that msgpack asks the encoder about values that it would mistake.
 
     Raises RecursionError for a cycle.
     """
@@ -135,18 +135,20 @@ class Asked:
 
 
 def secure(values: list[Any]) -> list[Any]:
-    """Make the attributes of an object safe to hand to msgpack."""
+    """Make the attributes of an object safe to pass to msgpack."""
     return unmistake(values) if find_mistaken(values) else values
 
 
 def make_taker(code: int, dump: Callable[[Any], list[Any]], build: Builder) -> Taker:
-    """Give a kind of values its mark: ``dump`` makes items of one, ``build`` a value of those."""
+    """Register the mark of a kind of values: ``dump`` converts a value to items, ``build`` the
+    reverse.
+    """
     sign = Mark(code, build).sign
     return lambda value, _: [sign, *dump(value)]
 
 
 def by_items(load: Callable[[list[Any]], Any]) -> Builder:
-    """Make a builder of a function that needs nothing but the items."""
+    """Make a builder of a function that only needs the items."""
     return lambda items, _: load(items)
 
 

@@ -2,10 +2,10 @@
 
     slot: pack_error ─► TaskFailure.detail ─► client: rebuild_failure ─► raise
 
-It travels as plain data: its class's name, ``args`` and attributes. Classes of Python itself and of
-modules that the client has imported come back as themselves, all others as a RemoteError of their
-name; a note says what could not travel. Where values are pickled, the exception is pickled as well,
-and nothing of it is lost; its parts go along for those that cannot be unpickled.
+It is sent as plain data: its class's name, ``args`` and attributes. Exceptions of Python's own
+classes and of modules that the client has imported are raised as such, all others as a RemoteError
+of their name. A note says what could not be sent. If values are pickled, the exception is pickled
+as well, and nothing of it is lost; its parts are also sent, in case it cannot be unpickled.
 
 The remote traceback, with its chain of causes as text, is the exception's cause, as in
 ``multiprocessing.pool``.
@@ -36,18 +36,18 @@ from headrace_wire.messages.failures import ERROR, TaskFailure
 
 __all__ = ["RemoteError", "pack_error", "rebuild_failure"]
 
-#: Characters of an exception's text that travel, and of what is said of parts that do not.
+#: How many characters of an exception's text are sent, and of the description of missing parts.
 MAX_TEXT_CHARACTERS = 4000
 MAX_LOST_CHARACTERS = 1000
 
-#: How many groups within one another are looked into.
+#: How many levels of nested groups are examined.
 _DEEPEST_GROUP = 20
 
 
 def pack_error(
     error: BaseException, serializer: Serializer = "msgpack", *, by_reference: bool = False
 ) -> bytes:
-    """Encode an exception, or as much of it as can travel. Never raises."""
+    """Encode an exception, or as much of it as can be sent. Never raises."""
     try:
         plain = _pack_plain(error)
     except BaseException:  # noqa: BLE001 - the user's own class may do anything when it is asked
@@ -84,7 +84,7 @@ def _try(parts: ExceptionParts) -> bytes | None:
 
 
 def _soften(error: BaseException, parts: ExceptionParts, depth: int = 0) -> ExceptionParts:
-    """Leave out what cannot travel, and say so."""
+    """Leave out what cannot be sent, and describe it."""
     lost: list[str] = []
     args: list[Any] = parts.args
     if isinstance(error, BaseExceptionGroup) and len(args) == 2 and depth < _DEEPEST_GROUP:
@@ -123,7 +123,7 @@ def _pickle_error(error: BaseException, *, by_reference: bool) -> bytes:
     parts = take_apart(error)
     try:
         pickled = pickle_value(error, by_reference=by_reference)
-        # Many classes can be pickled and not opened, or are another error then.
+        # Many classes can be pickled but not unpickled, or become another error.
         opened = unpickle_value(pickled)
         back = take_apart(opened) if type(opened) is type(error) else None
         if back and back.text == parts.text and back.state.keys() == parts.state.keys():
@@ -155,14 +155,14 @@ def _pickle_error(error: BaseException, *, by_reference: bool) -> bytes:
 def rebuild_failure(failure: TaskFailure, serializer: Serializer = "msgpack") -> Exception:
     """Make the exception that a client raises for a failed task.
 
-    ``serializer`` is that with which the client made the call: nothing else is opened.
+    ``serializer`` is the one with which the client made the call: nothing else is decoded.
     """
     where = f"task {failure.index}" + (f", {failure.summary}" if failure.summary else "")
     if failure.reason != ERROR:
         return TaskFailedError(f"{where}: {failure.message}")
     error = _open_error(failure, serializer)
     cause = make_traceback(failure.traceback) if failure.traceback else None
-    # Not by its attributes, which its class may have changed.
+    # Not with its attributes, which its class may have changed.
     vars(BaseException)["__cause__"].__set__(error, cause)
     add_note(error, f"raised in {where} on worker {failure.worker}")
     if type(error) is ModuleNotFoundError and failure.message.startswith(f"{error}; "):
@@ -188,7 +188,7 @@ def _open_error(failure: TaskFailure, serializer: Serializer) -> Exception:
 
 
 def _open_pickled(pickled: bytes) -> Exception | None:
-    """Open what ``_pickle_error`` has made; None where that cannot be done here."""
+    """Unpickle what ``_pickle_error`` has made; None if that cannot be done here."""
     if not pickled:
         return None
     try:

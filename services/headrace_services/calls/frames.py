@@ -1,7 +1,7 @@
-"""Frames of pandas and polars, and tables and arrays of Arrow: as Arrow's own streams.
+"""Frames of pandas and polars, and tables and arrays of Arrow, sent as Arrow's own streams.
 
-The libraries are imported where a value needs them. The stream travels behind the packed value, as
-an array's items do. A frame that would not come back as it went is refused.
+The libraries are imported when a value needs them. The stream follows the packed value, as an
+array's items do. A frame that would not come back unchanged is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from headrace_services.permits import RefusedError
 if TYPE_CHECKING:
     from headrace_services.calls.building import Building
 
-#: What kinds there are, by the library and the class.
+#: The supported kinds, by library and class.
 KINDS = (
     "pandas.DataFrame",
     "pandas.Series",
@@ -30,13 +30,14 @@ KINDS = (
     "pyarrow.ChunkedArray",
 )
 
-#: Older ones run code that a stream brings (CVE-2023-47248).
+#: Older versions run code in a stream (CVE-2023-47248).
 OLDEST_PYARROW = (14, 0, 1)
 
-#: What objects in a column of a pandas frame may be; anything else comes back as something else.
+#: The types that objects in a column of a pandas frame may have; others would come back
+#: differently.
 _OBJECTS = frozenset({"string", "bytes", "date", "decimal", "empty"})
 
-#: The one column of a series.
+#: The only column of a series.
 _COLUMN = "0"
 
 
@@ -60,7 +61,7 @@ def _write_table(table: Any) -> memoryview:
 
 def _read_table(body: memoryview) -> Any:
     arrow = import_pyarrow()
-    # What is read refers to the body, which is of the whole value.
+    # The result refers to the body, which is part of the whole value.
     table = arrow.ipc.open_stream(arrow.py_buffer(bytes(body))).read_all()
     table.validate(full=True)
     return table
@@ -99,7 +100,7 @@ def _dump(kind: str, value: Any) -> tuple[memoryview | bytes, list[Any]]:
             file = io.BytesIO()
             frame = value if kind.endswith("Frame") else value.to_frame()
             for name, dtype in frame.schema.items():
-                if "Object" in repr(dtype):  # of which only addresses would travel
+                if "Object" in repr(dtype):  # only addresses of objects would be sent
                     raise ValueError(f"its column {name!r} holds Python objects")
             frame.write_ipc_stream(file)
             return file.getbuffer(), []
@@ -130,7 +131,7 @@ def _build(items: list[Any], building: Building) -> Any:
 
 
 def make_frame(kind: str, body: memoryview, extra: list[Any]) -> Any:
-    """Make a frame again. Raises RefusedError where its library is not installed here."""
+    """Make a frame. Raises RefusedError if its library is not installed here."""
     try:
         return _load(kind, body, extra)
     except ImportError as error:
@@ -141,7 +142,7 @@ def make_frame(kind: str, body: memoryview, extra: list[Any]) -> Any:
 def _load(kind: str, body: memoryview, extra: list[Any]) -> Any:
     match kind:
         case "pandas.DataFrame":
-            # Copied: what refers to the stream could not be written to.
+            # Copied, because data that refers to the stream could not be written to.
             return _read_table(body).to_pandas().copy()
         case "pandas.Series":
             return _read_table(body).to_pandas().copy()[_COLUMN].rename(extra[0])
@@ -165,7 +166,9 @@ def _load(kind: str, body: memoryview, extra: list[Any]) -> Any:
 
 
 def list_rows(kind: str, body: memoryview) -> list[Any]:
-    """A frame as rows, or a series as items, of plain values. Raises ImportError and ValueError."""
+    """Return a frame as rows, or a series as items, of plain values. Raises ImportError and
+    ValueError.
+    """
     table = _read_table(body)
     if kind.endswith(("Series", "Array")):
         rows: list[Any] = table.column(0).to_pylist()

@@ -1,9 +1,10 @@
-"""Functions by name: ``module:qualname``, and what a name may stand for on a worker.
+"""Functions by name: ``module:qualname``, and what a name may refer to on a worker.
 
     name_function (client) ─► "shop.stock:count" ─► resolve (slot) ─► the function
 
-A worker imports and runs only what its operator allowed (see ``permits``). What a name leads to has
-to belong to an allowed module itself: with ``shop`` allowed, ``shop.stock:os.system`` is refused.
+A worker imports and runs only what its operator allowed (see ``permits``). The object that a name
+leads to has to belong to an allowed module itself: if ``shop`` is allowed, ``shop.stock:os.system``
+is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from headrace_wire.words import add_article
 _ADVICE = "use a function of a module, or serializer='cloudpickle'"
 
 
-#: Functions and classes that values may refer to anywhere: they make values, and nothing else.
+#: Functions and classes to which any value may refer: they only make values.
 HARMLESS = frozenset(
     f"{kind.__module__}:{kind.__qualname__}"
     for kind in (
@@ -41,12 +42,12 @@ _called: set[str] = set()
 
 
 def was_called(name: str) -> bool:
-    """Tell whether this program itself has called functions of the package in a name."""
+    """Return whether this program itself has called functions of the package in a name."""
     return name.partition(":")[0].partition(".")[0] in _called
 
 
 def name_called(function: Callable[..., Any]) -> str:
-    """``name_function`` for a function that is called: values may then refer to its package."""
+    """Return the name of a function that is called. Values may then refer to its package."""
     return _note_called(name_function(function))
 
 
@@ -56,9 +57,9 @@ def _note_called(name: str) -> str:
 
 
 def name_function(function: Callable[..., Any]) -> str:
-    """The name by which workers find a function.
+    """Return the name by which workers find a function.
 
-    Raises UsageError for one that they could not find: a lambda, a function inside a function or in
+    Raises UsageError if they could not find it: a lambda, a function inside a function or in
     ``__main__``, a method of an object, a partial.
     """
     problem = _find_problem(function)
@@ -99,7 +100,8 @@ def _find_problem(function: Any) -> str:
 def _name_home() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     if spec is not None and not spec.name.endswith("__main__"):
-        # The program was started with -m: its main module has a name under which it can be had.
+        # The program was started with -m, so its main module has a name by which it can be
+        # imported.
         return f"another module, or import it from {spec.name}"
     return "a module of its own, or use serializer='cloudpickle'"
 
@@ -116,9 +118,9 @@ def check_name(name: str) -> str:
 
 
 def resolve(name: str, permits: Permits) -> Any:
-    """Find the function or class of a name inside what is allowed, importing its module.
+    """Return the allowed function or class of a name, and import its module.
 
-    Raises RefusedError for what is not allowed or cannot be had.
+    Raises RefusedError if it is not allowed or does not exist.
     """
     try:
         module, qualname = split_name(name)
@@ -133,12 +135,12 @@ def resolve(name: str, permits: Permits) -> Any:
     *holders, last = qualname.split(".")
     for part in holders:
         found = _step(name, found, part)
-        # Checked before the next step: even to look into a thing may run its code.
+        # Checked before the next step, because even getting an attribute may run its code.
         if not by_name and not _is_class_of(found, permits):
             raise RefusedError(f"{name} is refused: it leads out of {module}")
     found = _step(name, found, last)
     owner: object = getattr(found, "__module__", None)
-    # Where the operator named just this, it may come from anywhere.
+    # If the operator named exactly this, it may come from anywhere.
     if by_name:
         return found
     if not isinstance(owner, str):
@@ -150,7 +152,7 @@ def resolve(name: str, permits: Permits) -> Any:
 
 
 def resolve_function(name: str, permits: Permits) -> Callable[..., Any]:
-    """Find the function of a name; raises RefusedError as ``resolve`` does."""
+    """Return the function of a name. Raises RefusedError as ``resolve`` does."""
     found = resolve(name, permits)
     if not callable(found):
         kind = add_article(type(found).__qualname__)
@@ -174,7 +176,7 @@ def _import(name: str, module: str) -> ModuleType:
 
 
 def _find_place(error: BaseException) -> str:
-    """The file and line of a module at which its import failed."""
+    """Return the file and line of a module at which its import failed."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}: "
     place = ""

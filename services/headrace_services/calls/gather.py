@@ -1,4 +1,4 @@
-"""How the values of a job's calls become its result on the command line."""
+"""Combines the values of a job's calls into its result on the command line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from headrace_services.service import Parameters, Target
 
 
-#: Formats that values can be written in.
+#: The formats in which values can be written.
 FORMATS = ("jsonl", "json")
 
 
 def gather_lines(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
 ) -> Gathered:
-    """Write one JSON line a value, or one JSON array of them all.
+    """Write one JSON line for each value, or one JSON array of all.
 
-    Raises OutputError where the target cannot be written, and for pickled values: they may be
-    opened only by the program that asked for them.
+    Raises OutputError if the target cannot be written, and for pickled values, because only the
+    program that requested them may unpickle them.
     """
     if target.format not in (None, *FORMATS):
         raise UsageError(f"values cannot be written as {target.format}: use {' or '.join(FORMATS)}")

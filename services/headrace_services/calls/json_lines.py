@@ -1,11 +1,11 @@
 """Values as JSON lines, for the command line: ``{"index": 3, "value": ...}``, in index order.
 
-A task that failed has no line. Values that JSON does not know are written as follows: tuples, sets,
+A task that failed has no line. Values that JSON does not have are written as follows: tuples, sets,
 deques, arrays and named tuples as lists; dicts with other keys than text as lists of pairs;
 dataclasses as objects of their fields, frames as lists of their rows, enum members by name.
 Everything else is text: bytes in base64, times as ISO 8601, and the rest as ``str`` writes it. This
-includes nan, the infinities, and integers of more than 64 bits, as few programs that read JSON take
-these for numbers.
+includes nan, the infinities, and integers of more than 64 bits, because few programs that read JSON
+accept these as numbers.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ from headrace_services.calls.outline import OUTLINES, FrameOutline, Outline
 from headrace_services.calls.values import unpack_value
 from headrace_services.gmp import to_decimal
 
-#: Integers from here on are text.
+#: Integers from this one on are written as text.
 _INTEGER_END = 2**64
 
 
 def write_lines(values: Iterator[tuple[int, bytes]], file: BinaryIO) -> int:
-    """Write one line a value; returns how many. Raises ValueError for a malformed value."""
+    """Write one line for each value, and return how many. Raises ValueError for an invalid
+    value.
+    """
     written = 0
-    for written, text in enumerate(_write_each(values), 1):  # noqa: B007 - it is how many
+    for written, text in enumerate(_write_each(values), 1):  # noqa: B007 - the number is used
         file.write(text + b"\n")
     return written
 
 
 def write_array(values: Iterator[tuple[int, bytes]], file: BinaryIO) -> int:
-    """Write one JSON array of what the lines would be; returns how many values it has.
+    """Write one JSON array of what the lines would be, and return how many values it has.
 
-    Raises ValueError for a malformed value.
+    Raises ValueError for an invalid value.
     """
     written = 0
     for written, text in enumerate(_write_each(values), 1):
@@ -51,13 +53,13 @@ def write_array(values: Iterator[tuple[int, bytes]], file: BinaryIO) -> int:
 def _write_each(values: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
     for index, value in values:
         line = {"index": index, "value": make_plain(unpack_value(value, OUTLINES))}
-        # Half a surrogate pair is written as \udcff, as JSON itself has it.
+        # A lone surrogate is written as \udcff, as JSON itself does.
         text = json.dumps(line, ensure_ascii=False, allow_nan=False)
         yield text.encode(errors="backslashreplace")
 
 
 def make_plain(value: Any) -> Any:
-    """Turn a value that was opened in outline into what JSON knows."""
+    """Convert a value that was decoded in outline to what JSON has."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):

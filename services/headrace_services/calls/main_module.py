@@ -1,9 +1,9 @@
-"""The main program of a client, loaded in the slots of its own embedded worker.
+"""Loads the main program of a client in the slots of its own embedded worker.
 
-As with the standard library's ``spawn``: the file is run once in each slot under the name
+As with the standard library's ``spawn``, the file is run once in each slot under the name
 ``__mp_main__``, so that functions, classes and globals of the program are found there by reference,
-and what an initializer sets is seen by the calls that follow. Uses ``multiprocessing.spawn``, whose
-function for this is documented only by its use in the library.
+and what an initializer sets is visible to the calls that follow. This uses
+``multiprocessing.spawn``, whose function for this is not documented, but used by the library.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from headrace_wire.folders import find_present_folder
 if TYPE_CHECKING:
     from headrace_services.calls.main_names import MainNames
 
-#: What of a program's preparation data a slot needs. The key is for proxies of the program's own
-#: ``multiprocessing`` managers among the arguments: they connect when they are opened.
+#: The parts of a program's preparation data that a slot needs. The key is for proxies of the
+#: program's own ``multiprocessing`` managers among the arguments, which connect when they are
+#: unpickled.
 KEYS = ("init_main_from_name", "init_main_from_path", "sys_argv", "dir", "authkey")
 
-#: Whether a program is being loaded just now: then it must not start pools of its own.
+#: Whether a program is being loaded now, during which it must not start pools of its own.
 _loading = False
 
 _loaded: dict[str, str] = {}
@@ -32,9 +33,9 @@ _names: dict[str, MainNames] = {}
 
 
 def describe_main() -> dict[str, object] | None:
-    """What a slot needs to load this program; None for one that has no file, or not its own."""
-    # As spawn.get_preparation_data does it, which needs the present folder, and a program with a
-    # __spec__: that may have been removed, and a debugger's has none.
+    """Return what a slot needs to load this program; None if it has no file, or not its own."""
+    # This is what spawn.get_preparation_data does, which requires the current folder, and a program
+    # with a __spec__: the folder may have been removed, and a debugger's program has no __spec__.
     spawning: Any = spawn
     spawning._check_not_importing_main()  # noqa: SLF001 - see above
     main = sys.modules["__main__"]
@@ -54,14 +55,14 @@ def describe_main() -> dict[str, object] | None:
 
 
 def shares_main(parameters: Mapping[str, object]) -> bool:
-    """Whether the client's main module is loaded in the slots of its job."""
+    """Return whether the client's main module is loaded in the slots of its job."""
     is_pickled = parameters.get("serializer") == "cloudpickle"
     return is_pickled and isinstance(parameters.get("main"), dict)
 
 
 def load_main(described: Mapping[str, object]) -> None:
     """Load a client's program in this process, once. Raises what it raises."""
-    global _loading  # noqa: PLW0603 - there is one main program in a process
+    global _loading  # noqa: PLW0603 - a process has one main program
     key = repr(sorted(described.items()))
     if _loaded.get("main") == key:
         return
@@ -79,7 +80,7 @@ def load_main(described: Mapping[str, object]) -> None:
 
 
 def find_names() -> MainNames:
-    """The names that the main module has in this program and in its slots alike."""
+    """Return the names that the main module has both in this program and in its slots."""
     names = _names.get("main")
     if names is None:
         from headrace_services.calls.main_names import (  # noqa: PLC0415 - takes a while to import
@@ -87,14 +88,14 @@ def find_names() -> MainNames:
             read_main_names,
         )
 
-        # What a slot has got from the program's file, the program has, too.
+        # A slot runs the program's file, so the program has all names of a slot.
         names = ALL_NAMES if _loaded else read_main_names(sys.modules["__main__"])
         _names["main"] = names
     return names
 
 
 def refuse_while_loading() -> None:
-    """Raise RuntimeError where a program starts a pool while it is loaded for one."""
+    """Raise RuntimeError if a program starts a pool while it is being loaded for one."""
     if _loading:
         raise RuntimeError(
             "this program starts a pool whenever it is loaded, and it is loaded in each process of "

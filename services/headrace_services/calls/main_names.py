@@ -1,7 +1,7 @@
-"""Which names a program's main module has where it is loaded under another name.
+"""Which names a program's main module has when it is loaded under another name.
 
-A slot runs the program's file, but not what stands under ``if __name__ == "__main__":``. What is
-bound there alone exists in the program only, and has to travel by value.
+A slot runs the program's file, but not the code under ``if __name__ == "__main__":``. Names that
+are only bound there only exist in the program, and have to be sent by value.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _EVERY_MODULE = frozenset({"__name__", "__file__", "__doc__", "__package__", "__
 
 
 class MainNames(Struct, frozen=True):
-    """What is known of a main module's names.
+    """What is known about a main module's names.
 
     ``own`` are bound wherever the file is run, ``guarded`` only where it is the main program.
-    ``open`` tells that the file binds names which cannot be read from it (``import *``).
+    ``open`` means that the file binds names which cannot be read from it (``import *``).
     """
 
     own: frozenset[str] = frozenset()
@@ -31,11 +31,13 @@ class MainNames(Struct, frozen=True):
     open: bool = True
 
     def has(self, name: str) -> bool:
-        """Whether a slot finds this name in its main module."""
+        """Return whether a slot finds this name in its main module."""
         return name in self.own or (self.open and name not in self.guarded)
 
     def hides_definitions(self) -> bool:
-        """Whether a function or class with a name of this program is not there in a slot."""
+        """Return whether a function or class with a name of this program does not exist in a
+        slot.
+        """
         if not self.guarded:
             return False
         space = sys.modules["__main__"].__dict__
@@ -46,12 +48,12 @@ class MainNames(Struct, frozen=True):
         return False
 
 
-#: What holds where the file cannot be read: a slot has every name.
+#: Used if the file cannot be read: a slot is assumed to have every name.
 ALL_NAMES = MainNames()
 
 
 def read_main_names(main: ModuleType) -> MainNames:
-    """Read from the file of a main module what it binds."""
+    """Read from the file of a main module which names it binds."""
     path = getattr(main, "__file__", None)
     if not isinstance(path, str):
         return ALL_NAMES
@@ -69,7 +71,7 @@ def read_main_names(main: ModuleType) -> MainNames:
 
 
 class _GuardRemover(ast.NodeTransformer):
-    """Takes out what runs in the main program alone."""
+    """Removes what only runs in the main program."""
 
     def __init__(self) -> None:
         self.removed: list[ast.stmt] = []
@@ -89,7 +91,7 @@ class _GuardRemover(ast.NodeTransformer):
 
 
 def _decide(test: ast.expr) -> bool | None:
-    """True for what holds in the main program alone, False for the contrary."""
+    """Return True for a condition that only holds in the main program, False for the opposite."""
     match test:
         case ast.BoolOp(ast.And(), values):
             return True if any(_decide(one) is True for one in values) else None

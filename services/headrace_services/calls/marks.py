@@ -1,8 +1,8 @@
-"""Marks, which tell values that msgpack does not know from lists.
+"""Marks, which distinguish values that msgpack does not know from lists.
 
-Such a value travels as a list whose first item is a mark, an empty msgpack extension that only the
+Such a value is sent as a list whose first item is a mark, an empty msgpack extension that only the
 encoder makes: a tuple as ``[TUPLE, *items]``, a UUID as ``[UUID, bytes]``. So values may be nested
-in one another anywhere, as keys of a dict too, and neither side recurses in Python.
+in any way, also as keys of a dict, and neither side recurses in Python.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import msgpack
 
 from headrace_services.calls.building import Building
 
-# msgpack's functions carry no types.
+# msgpack's functions have no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: Makes a value of the items behind its mark. Anything that it raises means malformed bytes.
+#: Makes a value of the items after its mark. Any exception means that the bytes are invalid.
 Builder = Callable[[list[Any], Building], Any]
 
 
 class Mark:
-    """One kind of value: its number on the wire, and how it is built again."""
+    """One kind of value: its number on the wire, and how it is built."""
 
     __slots__ = ("build", "sign")
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from types import MemberDescriptorType, ModuleType
 from typing import Any
 
-#: Stands for nothing found; None may be what a module holds.
+#: Returned if nothing was found, because a module may contain None.
 MISSING: Any = object()
 
-#: Characters of a name that came from elsewhere which are shown.
+#: How many characters of a name from elsewhere are shown.
 SHOWN_CHARACTERS = 200
 
 
@@ -20,14 +20,14 @@ def name_object(thing: Any) -> str:
 
 
 def list_fields(kind: Any) -> list[str]:
-    """The names of a dataclass's fields."""
-    from dataclasses import fields  # noqa: PLC0415 - there is none where it is not imported
+    """Return the names of a dataclass's fields."""
+    from dataclasses import fields  # noqa: PLC0415 - only needed where it is imported already
 
     return [field.name for field in fields(kind)]
 
 
 def list_other_attributes(value: Any, known: frozenset[str]) -> dict[str, Any]:
-    """The attributes of an object, in slots too, other than the known ones."""
+    """Return the attributes of an object, also those in slots, except for the known ones."""
     found = {name: part for name, part in getattr(value, "__dict__", {}).items()
              if name not in known}  # fmt: skip
     for kind in type(value).__mro__:
@@ -51,7 +51,7 @@ def set_other_attributes(value: Any, attributes: dict[str, Any]) -> None:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Split into module and qualified name. Raises ValueError for another form."""
+    """Split a name into module and qualified name. Raises ValueError for another form."""
     module, colon, qualname = name.partition(":")
     parts = [*module.split("."), *qualname.split(".")]
     if not colon or not all(map(str.isidentifier, parts)):
@@ -60,10 +60,10 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def find_loaded(module: str, qualname: str) -> Any:
-    """Find what a name stands for in a module that is loaded already, else MISSING.
+    """Find what a name refers to in a module that is already loaded; MISSING if there is nothing.
 
-    Looks into dictionaries alone: a module's or class's own ``__getattr__`` is not asked, nor is a
-    module that loads itself at the first look.
+    This only reads dictionaries: the ``__getattr__`` of a module or class is not called, and a lazy
+    module is not loaded.
     """
     found: Any = sys.modules.get(module, MISSING)
     for part in qualname.split("."):

@@ -1,6 +1,6 @@
-"""Values in outline: to show them, or write them as JSON, where their classes are not at hand.
+"""Values in outline: to show them, or to write them as JSON, without their classes.
 
-Nothing is imported and no class's own code runs, so this may be done with any value anywhere.
+Nothing is imported and no class's own code is run, so this is safe for any value.
 """
 
 from __future__ import annotations

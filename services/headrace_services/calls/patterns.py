@@ -1,4 +1,4 @@
-"""Regular expressions and internet addresses, which the standard library makes of a text."""
+"""Regular expressions and internet addresses, which the standard library makes from text."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from headrace_services.calls.marks import expect
 if TYPE_CHECKING:
     from headrace_services.calls.building import Building
 
-#: The longest pattern: those that are hostile take long to be compiled.
+#: The maximum length of a pattern, because hostile ones take long to compile.
 LONGEST_PATTERN = 10_000
 
-#: Flags that say what a pattern means. DEBUG prints, and is left behind.
+#: Flags that change the meaning of a pattern. DEBUG prints, and is left out.
 _FLAGS = re.ASCII | re.IGNORECASE | re.LOCALE | re.MULTILINE | re.DOTALL | re.VERBOSE | re.UNICODE
 
-#: The longest text of an address, with a scope.
+#: The maximum length of an address, with a scope.
 _LONGEST_ADDRESS = 200
 
 _ADDRESSES = frozenset({

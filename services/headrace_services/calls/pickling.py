@@ -1,11 +1,11 @@
 """Pickling between a program and the slots that load its main module.
 
-    dump ─► plain pickle                    nearly always: what has a name travels by it
-          └► _SharingPickler (cloudpickle)  where there is a lambda, a closure or the like
+    dump ─► plain pickle                    nearly always: objects with names are sent by name
+          └► _SharingPickler (cloudpickle)  if there is a lambda, a closure or the like
 
-A function that travels by value is given the globals of its module on the other side. So it sees
-what an initializer has set there, and the same classes as all the other functions. With it travel
-only the globals which that module lacks: those bound under ``if __name__ == "__main__":``.
+A function that is sent by value is given the globals of its module on the other side. So it sees
+what an initializer has set there, and the same classes as all other functions. Only the globals
+that this module lacks are sent with it: those bound under ``if __name__ == "__main__":``.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from headrace_services.calls.main_names import MainNames
 from headrace_wire.errors import UsageError
 from headrace_wire.framing import MAX_FRAME_BYTES
 
-#: The names under which a program's main module is known, in the program and in slots.
+#: The names of a program's main module, in the program and in slots.
 _MAIN_NAMES = frozenset({"__main__", "__mp_main__"})
 
-#: Read-only arrays stay read-only in the newest protocol, and do not in this one,
-#: which is that of multiprocessing.
+#: Read-only arrays stay read-only in the newest protocol, but not in this one, which
+#: multiprocessing uses.
 _COPYING_PROTOCOL = 4
 
-#: Pickles of more bytes are not searched for the names in them.
+#: Pickles with more bytes are not searched for names.
 _SEARCHED_BYTES = 16 << 10
 
-#: Is told of each large buffer in a value; True: it stays in the pickle.
+#: Called with each large buffer in a value; True means that it stays in the pickle.
 _Look = Callable[[pickle.PickleBuffer], bool]
 
 
 def dump(value: object) -> bytes:
-    """Pickle for a process that has the same main module. Raises what pickle raises."""
+    """Pickle for a process that has the same main module. Raises the errors of pickle."""
     try:
         packed = _write(value, pickle.dumps)
     except (pickle.PicklingError, AttributeError, TypeError):
-        # A lambda, a closure, or something of the kind in it.
+        # It contains a lambda, a closure, or something similar.
         return _write(value, _write_sharing)
     if _may_be_hidden(value, packed) and main_module.find_names().hides_definitions():
         return _write(value, _write_sharing)
@@ -51,29 +51,31 @@ def dump(value: object) -> bytes:
 
 
 def _may_be_hidden(value: object, packed: bytes) -> bool:
-    """Whether something of the main module that a slot lacks may be in a pickle."""
+    """Return whether a pickle may contain something of the main module that a slot lacks."""
     if type(value) is FunctionType and "." not in value.__qualname__:
         return not main_module.find_names().has(value.__name__)
-    # To search in what is large takes longer than to look at the names.
+    # Searching a large pickle takes longer than checking the names.
     return len(packed) > _SEARCHED_BYTES or b"__main__" in packed
 
 
 def dump_by_value(value: object) -> bytes:
-    """Pickle for a process that has nothing of this program's main module, as cloudpickle does."""
+    """Pickle for a process without this program's main module, as cloudpickle does."""
     return _write(value, import_cloudpickle().dumps)
 
 
 def import_cloudpickle() -> Any:
-    """Import cloudpickle. Raises UsageError where it is not installed."""
+    """Import cloudpickle. Raises UsageError if it is not installed."""
     try:
-        import cloudpickle  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - where asked for
+        import cloudpickle  # type: ignore[import-untyped,unused-ignore] # noqa: PLC0415 - only if requested
     except ImportError as error:
         raise UsageError("cloudpickle is not installed: pip install cloudpickle") from error
     return cloudpickle
 
 
 def _write(value: object, write: Callable[..., bytes]) -> bytes:
-    """Pickle with a function such as pickle.dumps; arrays can be written to where they arrive."""
+    """Pickle with a function such as pickle.dumps, so that arrays are writable where they
+    arrive.
+    """
     read_only = False
 
     def look(buffer: pickle.PickleBuffer) -> bool:
@@ -82,7 +84,7 @@ def _write(value: object, write: Callable[..., bytes]) -> bytes:
         return True  # it stays in the pickle
 
     packed = write(value, pickle.HIGHEST_PROTOCOL, buffer_callback=look)
-    if not read_only or len(packed) > MAX_FRAME_BYTES:  # it is too large to travel, and is refused
+    if not read_only or len(packed) > MAX_FRAME_BYTES:  # if it is too large, it is refused
         return packed
     return write(value, _COPYING_PROTOCOL)
 
@@ -95,7 +97,7 @@ def _write_sharing(value: object, protocol: int, buffer_callback: _Look | None =
 
 @cache
 def _make_pickler_class() -> Any:
-    """The class is made when it is needed first: cloudpickle takes a while to import."""
+    """Make the class when it is first needed, because importing cloudpickle takes a while."""
     base: Any = import_cloudpickle().Pickler
 
     class SharingPickler(base):  # type: ignore[misc]
@@ -126,7 +128,7 @@ def _make_pickler_class() -> Any:
 
 
 def _is_shared(thing: Any, names: MainNames) -> bool:
-    """Whether the other side's main module has this function or class under its name."""
+    """Return whether the other side's main module has this function or class under its name."""
     if getattr(thing, "__module__", None) not in _MAIN_NAMES:
         return False
     first, *rest = thing.__qualname__.split(".")
@@ -138,7 +140,7 @@ def _is_shared(thing: Any, names: MainNames) -> bool:
 
 
 def _find_home(function: FunctionType) -> str | None:
-    """The module whose globals a function has, where the other side has that module, too."""
+    """Return the module whose globals a function has, if the other side has that module, too."""
     name = cast("str | None", function.__module__)
     if name in _MAIN_NAMES:
         name = "__main__"
@@ -153,13 +155,13 @@ def _find_home(function: FunctionType) -> str | None:
 def make_function(
     code: CodeType, module: str, closure: tuple[CellType, ...] | None
 ) -> FunctionType:
-    """Make a function that has the globals of a module here. Called by what was pickled."""
+    """Make a function that has the globals of a module here. Called when unpickling."""
     home = sys.modules.get(module) or importlib.import_module(module)
     return FunctionType(code, vars(home), None, None, closure)
 
 
 def fill_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give a function what else belongs to it. Called by what was pickled."""
+    """Set the other parts of a function. Called when unpickling."""
     attributes, parts = state
     vars(function).update(attributes)
     parts.pop("_cloudpickle_submodules", None)  # they are imported by now

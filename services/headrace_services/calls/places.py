@@ -1,4 +1,6 @@
-"""Where in a value something is that cannot travel, in the words of Python: ``['a'][3].name``."""
+"""Finds where in a value something is that cannot be sent, in Python's syntax:
+``['a'][3].name``.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,12 @@ from headrace_services.calls.encoder import ADVICE
 from headrace_services.calls.named import list_fields, list_other_attributes
 from headrace_wire.words import add_article
 
-#: What is packed: names for people, each with the value that it stands for.
+#: What is packed: names for people, each with its value.
 Roots = Iterable[tuple[str, object]]
 
 
 def explain_culprit(roots: Roots, culprit: object, reason: str, advice: str = ADVICE) -> str:
-    """Say where the culprit is, what it is, why it cannot travel, and what to do about it."""
+    """Describe where the culprit is, what it is, why it cannot be sent, and what to do about it."""
     kind = type(culprit)
     name = kind.__qualname__
     if kind.__module__ != "builtins":
@@ -28,7 +30,7 @@ def explain_culprit(roots: Roots, culprit: object, reason: str, advice: str = AD
 
 
 def explain_nesting(roots: Roots, otherwise: str) -> str:
-    """Say where a value contains itself, or that it is nested too deep."""
+    """Describe where a value contains itself, or that it is nested too deeply."""
     deepest, deepest_label = 0, ""
     for path, step, value in _walk(roots):
         if id(value) in path.outer:
@@ -40,15 +42,16 @@ def explain_nesting(roots: Roots, otherwise: str) -> str:
     return f"{deepest_label}: nested {deepest} deep, too deep to travel"
 
 
-#: Nesting that may be too deep for msgpack, which is the one to decide.
+#: Nesting that may be too deep for msgpack, which decides.
 _DEEP = 200
 
 
 class _Path:
-    """The way from a root to where a walk is: the values that it is in, and the steps to them.
+    """The path from a root to the present position of a walk: the enclosing values, and the steps
+    to them.
 
-    A place is put into words only for the one that is asked for: at each value that would cost as
-    much as the walk has come deep.
+    A place is only described if it is asked for, because describing each value would take time
+    proportional to its depth.
     """
 
     def __init__(self, label: str) -> None:
@@ -57,13 +60,15 @@ class _Path:
         self.steps: list[str] = []
 
     def name(self, step: str) -> str:
-        """Name the place that is one step further; without a step, the root."""
+        """Return the name of the place one step further, or of the root without a step."""
         steps = "".join([*self.steps, step]).lstrip()
         return f"{self.label}, {steps}" if steps else self.label
 
 
 def _walk(roots: Roots) -> Iterator[tuple[_Path, str, Any]]:
-    """All values with the way to them and the last step; inside of each one only once."""
+    """Iterate over all values with the path to them and the last step. Each value is entered
+    once.
+    """
     entered: set[int] = set()
     for label, root in roots:
         path = _Path(label)

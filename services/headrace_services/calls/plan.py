@@ -1,4 +1,4 @@
-"""Planning calls: one task for each, its arguments packed as its input."""
+"""Plans calls: one task for each, with its packed arguments as the input."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ Function = Callable[..., Any] | str
 
 
 class CallOptions:
-    """How calls are made. The initializer runs once in each slot, before the first of them.
+    """How calls are made. The initializer runs once in each slot, before the first call.
 
-    ``pool`` tells jobs apart whose initializers are to run again although they are the same.
-    ``ship`` is a folder of code that travels along, packed by ``shipment.pack_folder``. ``main`` is
-    this program as ``main_module.describe_main`` has it, for slots that load it; with cloudpickle.
-    ``command``: the command line makes the calls, which has no choice of serializers.
+    ``pool`` distinguishes jobs whose initializers have to run again although they are the same.
+    ``ship`` is a folder of code that is sent along, packed by ``shipment.pack_folder``. ``main`` is
+    this program as ``main_module.describe_main`` returns it, for slots that load it; only with
+    cloudpickle. ``command`` means that the command line makes the calls, which has no choice of
+    serializers.
     """
 
     def __init__(
@@ -62,14 +63,16 @@ class CallOptions:
             self.parameters["tenant"] = self._name_tenant()
 
     def _name_tenant(self) -> str:
-        """A name for all jobs whose slots the same initializer makes ready, and for no others."""
+        """Return a name that is the same for all jobs whose slots are prepared by the same
+        initializer.
+        """
         from hashlib import sha256  # noqa: PLC0415 - with OpenSSL
 
         about = [self.parameters[key] for key in ("serializer", "pool", "initializer", "initargs")]
         return sha256(pack(about)).hexdigest()[:32]
 
     def seal_function(self, function: Function) -> str | bytes:
-        """Encode a function. Raises UsageError for one that cannot travel."""
+        """Encode a function. Raises UsageError if it cannot be sent."""
         if isinstance(function, str):
             return check_name(function)
         if self.serializer == "cloudpickle":
@@ -86,12 +89,16 @@ class CallOptions:
         return seal_call(self.serializer, args, named, by_reference=self._by_reference)
 
     def seal_value(self, value: object, label: str) -> bytes:
-        """Encode one argument. Raises TypeError and ValueError, which call it ``label``."""
+        """Encode one argument. Raises TypeError and ValueError, whose messages call it
+        ``label``.
+        """
         return seal_value(self.serializer, value, label, by_reference=self._by_reference)
 
 
 def _read_keywords(kwds: object) -> dict[str, Any]:
-    """Read named arguments: as with ``**``, any mapping will do. Raises TypeError."""
+    """Return named arguments as a dict; as with ``**``, any mapping is accepted. Raises
+    TypeError.
+    """
     if type(kwds) is dict:
         return cast("dict[str, Any]", kwds)
     if not isinstance(kwds, Mapping):
@@ -108,7 +115,8 @@ def plan_apply(
 ) -> Plan:
     """Plan one call.
 
-    Raises UsageError for a function that cannot travel, TypeError and ValueError for arguments.
+    Raises UsageError for a function that cannot be sent, and TypeError and ValueError for
+    arguments.
     """
     options = options or CallOptions()
     sealed = options.seal_call(tuple(args), kwds or {})
@@ -118,7 +126,9 @@ def plan_apply(
 def plan_map(
     function: Function, arguments: Iterable[Any], options: CallOptions | None = None
 ) -> Plan:
-    """Plan a call with each argument; they are packed as they are read, and raise then."""
+    """Plan a call with each argument. They are packed as they are read, and errors are raised
+    then.
+    """
     options = options or CallOptions()
     inputs = _seal_each(options, arguments)
     return Plan("map", make_parameters(function, options), _count(arguments), inputs)
@@ -127,7 +137,7 @@ def plan_map(
 def plan_starmap(
     function: Function, arguments: Iterable[Iterable[Any]], options: CallOptions | None = None
 ) -> Plan:
-    """Plan a call with each tuple of arguments; they are packed as they are read."""
+    """Plan a call with each tuple of arguments. They are packed as they are read."""
     options = options or CallOptions()
     inputs = _seal_each(options, map(tuple, arguments))
     return Plan("starmap", make_parameters(function, options), _count(arguments), inputs)
@@ -139,7 +149,9 @@ def plan_calls(
     tasks: int,
     options: CallOptions | None = None,
 ) -> Plan:
-    """Plan a call with each pair of positional and named arguments; ``tasks`` is about how many."""
+    """Plan a call with each pair of positional and named arguments; ``tasks`` is the approximate
+    number.
+    """
     options = options or CallOptions()
     inputs = (options.seal_call(args, kwds) for args, kwds in calls)
     return Plan("apply", make_parameters(function, options), tasks, inputs)
@@ -151,14 +163,14 @@ def _seal_each(options: CallOptions, arguments: Iterable[Any]) -> Iterator[bytes
 
 
 def _count(arguments: Iterable[Any]) -> int:
-    # What a generator holds is counted where it is read.
+    # The items of a generator are counted where it is read.
     return len(arguments) if isinstance(arguments, Sized) else 0
 
 
 def make_parameters(function: Function, options: CallOptions, chunk: int = 1) -> dict[str, object]:
-    """The parameters of a job whose tasks all call one function. Raises UsageError.
+    """Return the parameters of a job whose tasks all call one function. Raises UsageError.
 
-    ``chunk`` calls in a row share one copy of the function, where it travels by value.
+    ``chunk`` consecutive calls share one copy of the function, if it is sent by value.
     """
     sealed = options.seal_function(function)
     about = {"function": sealed, "label": label_function(function), "chunk": chunk}
@@ -166,18 +178,18 @@ def make_parameters(function: Function, options: CallOptions, chunk: int = 1) ->
 
 
 def check_initializer(initializer: object) -> None:
-    """Raise TypeError for what is neither a function nor the name of one."""
+    """Raise TypeError for anything that is neither a function nor the name of one."""
     if initializer is not None and not (callable(initializer) or isinstance(initializer, str)):
         raise TypeError("initializer must be a callable")
 
 
 def _find_inner(function: Any) -> Any:
-    """The function of a partial; None for anything else."""
+    """Return the function of a partial; None for anything else."""
     return function.func if issubclass(type(function), partial) else None
 
 
 def label_function(function: Function) -> str:
-    """What people call a function."""
+    """Return the name of a function for people."""
     if isinstance(function, str):
         return function.rpartition(":")[2]
     inner = _find_inner(function)

@@ -1,7 +1,7 @@
-"""Rebuilding values of named classes without running their classes' own code.
+"""Builds values of named classes without running their classes' own code.
 
-No ``__init__`` or ``__post_init__`` is run: fields are set as they were. (A flag alone asks its
-class for the member of a number.) Which classes may be found is decided by ``find``.
+No ``__init__`` or ``__post_init__`` is run: fields are set as they were. (Only a flag calls its
+class to get the member of a number.) ``find`` decides which classes may be found.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from headrace_services.calls.named import (
 )
 from headrace_services.calls.remote import make_remote_error
 
-#: Raised inside an iterator, they would end its loop as if nothing was wrong.
+#: Raised inside an iterator, they would silently end its loop.
 _ENDS_OF_LOOPS = (StopIteration, StopAsyncIteration)
 
-#: A note on what an exception has lost on its way.
+#: A note about what an exception has lost on its way.
 _LOST = "what could not travel with it: {}"
 
 
@@ -33,7 +33,7 @@ class FoundClasses:
     """Makes instances of the classes that ``find`` returns for their names.
 
     ``find`` raises ValueError for a name that it refuses; what it returns is checked here.
-    ``find_function`` does the same for functions that values refer to.
+    ``find_function`` does the same for functions to which values refer.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FoundClasses:
             raise ValueError(f"{name} is not a named tuple here")
         if len(kind._fields) != len(items):
             raise ValueError(f"{name} has other fields here: both sides need the same version")
-        make: Any = getattr(tuple, "__new__")  # noqa: B009 - its type is of no use
+        make: Any = getattr(tuple, "__new__")  # noqa: B009 - its type is useless
         made = make(kind, items)
         set_other_attributes(made, others)
         return made
@@ -112,25 +112,25 @@ def find_imported(name: str) -> Any:
 
 
 def find_called(name: str) -> Any:
-    """Find a function that a value refers to, for a client. Raises ValueError.
+    """Find a function to which a value refers, for a client. Raises ValueError.
 
-    It is one of a package whose functions this program calls itself, or does nothing but make a
-    value: what comes from a cluster must not choose among all that is imported here.
+    It belongs to a package whose functions this program calls itself, or only makes a value: what
+    comes from a cluster must not choose among everything that is imported here.
     """
     if name not in HARMLESS and not was_called(name):
         raise ValueError(f"{name} is not of a package whose functions this program calls")
     return find_imported(name)
 
 
-#: For a client: it makes values of the classes that it has imported.
+#: Makes values of the classes that a client has imported.
 IMPORTED = FoundClasses(find_imported, find_called)
 
 
 def rebuild_exception(parts: ExceptionParts) -> BaseException:
-    """Make an exception of its own class if that is imported, else a RemoteError of its name.
+    """Make an exception of its own class if that is imported, otherwise a RemoteError of its name.
 
-    Those that would end the program or a loop, such as SystemExit and StopIteration, come as a
-    RemoteError too: nobody means them to do so on another machine.
+    Exceptions that would end the program or a loop, such as SystemExit and StopIteration, become a
+    RemoteError, too: they are not meant to do this on another machine.
     """
     try:
         kind = find_imported(parts.name)
@@ -147,13 +147,13 @@ def rebuild_exception(parts: ExceptionParts) -> BaseException:
 
 
 def is_raised_as_itself(error: Exception) -> bool:
-    """Tell whether an exception does no harm where it is raised again."""
+    """Return whether an exception can safely be raised again."""
     return not _is_kind_of(type(error), _ENDS_OF_LOOPS)
 
 
 def fill_exception(kind: type[Exception], parts: ExceptionParts) -> Exception:
-    """Make an exception of its parts, without running its class's own code."""
-    # The nearest class of Python's own: it knows what to do with arguments, and is no user's code.
+    """Make an exception from its parts, without running its class's own code."""
+    # This is the nearest class of Python's own, which handles arguments and is not a user's code.
     base: Any = next(one for one in kind.__mro__ if one.__module__ == "builtins")
     args = parts.args if parts.whole else [parts.text]
     error: Exception = base.__new__(kind, *args)
@@ -166,13 +166,13 @@ def fill_exception(kind: type[Exception], parts: ExceptionParts) -> Exception:
         else:
             space[name] = value
     if parts.lost:
-        str(error)  # which may ask for just what is lost
+        str(error)  # it may need just what is lost
         add_note(error, _LOST.format(parts.lost))
     return error
 
 
 def add_note(error: BaseException, text: str) -> None:
-    """``add_note``, whatever the exception's class does when it is asked for an attribute."""
+    """Add a note, without calling code of the exception's class."""
     space = read_space(error)
     notes: object = space.get("__notes__")
     kept = cast("list[object]", notes) if isinstance(notes, list) else []
@@ -180,15 +180,15 @@ def add_note(error: BaseException, text: str) -> None:
 
 
 def read_space(error: BaseException) -> dict[str, Any]:
-    """The attributes of an exception, whatever its class does when it is asked for one."""
+    """Return the attributes of an exception, without calling code of its class."""
     space: dict[str, Any] = vars(BaseException)["__dict__"].__get__(error)
     return space
 
 
 def refuse_interrupt(problem: BaseException) -> None:
-    """Raise a Ctrl-C again that came while a value was opened.
+    """Raise a KeyboardInterrupt again that came while a value was decoded.
 
-    What the value's own code has raised has frames of that code behind the one that opened it.
+    If the value's own code has raised it, there are frames of that code after the decoder's.
     """
     trace = problem.__traceback__
     if isinstance(problem, KeyboardInterrupt) and (trace is None or trace.tb_next is None):

@@ -22,7 +22,7 @@ class RemoteError(TaskFailedError):
     error_type = ""
 
     def __init_subclass__(cls) -> None:
-        # Not registered by code: these classes are made as names come in.
+        # These are not registered by code, because they are made when a name arrives.
         pass
 
 
@@ -36,7 +36,7 @@ def make_traceback(text: str) -> Exception:
 
 
 def make_remote_error(name: str, text: str) -> RemoteError:
-    """Make an error of an exception's name, ``module:qualname``, and text."""
+    """Make an error from an exception's name, ``module:qualname``, and text."""
     return _make_class(name[:200])(explain_exit(text) if name == "builtins:SystemExit" else text)
 
 

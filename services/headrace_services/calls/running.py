@@ -1,4 +1,4 @@
-"""Running calls in a slot: the function is found, its initializer is run, and it is called."""
+"""Runs calls in a slot: finds the function, runs its initializer, and calls it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from headrace_wire.tracing import open_span
 if TYPE_CHECKING:
     from headrace_services.calls.shipment import Shipment, Shipments
 
-#: What to do about a result that cannot travel, where the command line asked for it.
+#: What to do about a result that cannot be sent, if the command line requested it.
 _COMMAND_ADVICE = "return numbers, text, bytes, lists, dicts or the like"
 
 #: Encodes what a function has returned.
 Sealer = Callable[[Any], bytes]
 
-#: Functions that a slot remembers for one job whose tasks call several.
+#: How many functions a slot remembers for one job whose tasks call several.
 FUNCTIONS_KEPT = 256
 
 
@@ -170,11 +170,11 @@ def _make_classes(permits: Permits) -> FoundClasses:
 
 
 class _Copies:
-    """The copies of a function that travels by value: one for each chunk of calls.
+    """The copies of a function that is sent by value: one for each chunk of calls.
 
-    The function may have a state, such as the attributes of an object or the variables of a
-    closure. So a copy is shared in a chunk at most, as in multiprocessing. What another job has
-    opened in between may have set globals that belong to this one, so then there is a new one, too.
+    The function may have state, such as the attributes of an object or the variables of a closure.
+    So a copy is shared only within a chunk, as in multiprocessing. Decoding for another job in
+    between may have changed globals, so a new copy is made then, too.
     """
 
     _latest: ClassVar[_Copies | None] = None
@@ -186,7 +186,7 @@ class _Copies:
         self._copy: Callable[..., Any] | None = None
 
     def get(self, index: int) -> Callable[..., Any]:
-        """The function for the call of this index."""
+        """Return the function for the call of this index."""
         number = index // self._chunk
         if self._copy is None or self._number != number:
             if _Copies._latest is not None:
@@ -197,7 +197,7 @@ class _Copies:
         return self._copy
 
     def drop(self) -> None:
-        """Let go of the copy, which may be large and is of no use any more."""
+        """Release the copy, which may be large and is no longer needed."""
         self._copy = None
 
 
@@ -216,7 +216,7 @@ def _find(sealed: Any, serializer: Serializer, permits: Permits) -> Callable[...
             return cast("Callable[..., Any]", found)
     if not isinstance(sealed, str):
         raise ValueError("the job names no function")  # noqa: TRY004 - wrong parameters
-    # By name, what is allowed is the same for both ways to carry values.
+    # By name, the same functions are allowed with both serializers.
     return resolve_function(sealed, permits)
 
 
@@ -232,7 +232,7 @@ def _make_caller(
             case [str() as name, bytes() as frame, str() as label, *trace]:
                 function = find_named(name)
             case [bytes() as sealed, bytes() as frame, str() as label, *trace]:
-                # Opened for each call: it may have a state, and no call sees that of another.
+                # Decoded for each call: it may have state, and calls must not see that of others.
                 function = _find(sealed, serializer, permits)
             case _:
                 raise ValueError(f"task {index} is no call")
@@ -246,9 +246,11 @@ def _make_caller(
 
 
 def _open_call_span(label: str, trace: list[object]) -> AbstractContextManager[object]:
-    """The span of a call that brought its trace; as a slot has one of a task of a traced job."""
+    """Open the tracing span of a call that has its own trace, like that of a task of a traced
+    job.
+    """
     about: dict[str, str | int] = {"service": "calls", "operation": label}
-    with suppress(RuntimeError):  # where no slot hosts it
+    with suppress(RuntimeError):  # if no slot hosts it
         task = current_task()
         about |= {"job": task.job, "task": task.index, "attempt": task.attempt}
     return open_span("headrace run", "CONSUMER", about, parent=str(trace[0]))

@@ -1,4 +1,4 @@
-"""The service ``calls``: runs a user's own functions, for workers and clients."""
+"""The service ``calls``, which runs a user's own functions, for workers and clients."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from headrace_services.presentation import Presented, Summary
     from headrace_services.service import Parameters, Target, TaskRunner
 
-#: Characters of a task's name, at most.
+#: The maximum number of characters of a task's name.
 _NAME_CHARACTERS = 200
 
 
 class CallsService:
-    """Call functions that are found by name inside what is allowed, or pickled where that is.
+    """Calls functions that are found by name among what is allowed, or pickled functions if
+    allowed.
 
-    What it needs to work is imported at the first call that works, so that a command line that only
-    plans or explains stays fast.
+    What it needs to run calls is imported at the first call, so that a command line that only plans
+    or explains is fast.
     """
 
     def __init__(self) -> None:
@@ -38,26 +39,26 @@ class CallsService:
     def operations(self) -> tuple[str, ...]:
         """The names of its operations.
 
-        With ``call`` each task has a function of its own; else the whole job has one, which is
-        called once, or with each argument or tuple of arguments.
+        With ``call``, each task has its own function. With the others, the whole job has one, which
+        is called once, or with each argument or tuple of arguments.
         """
         return ("apply", "map", "starmap", "call")
 
     @property
     def inner_parameters(self) -> frozenset[str]:
-        """What a page does not show: the job's function is told apart from its parameters."""
+        """Parameters that a page does not show; the job's function is shown separately."""
         return frozenset(
             {"pool", "command", "label", "tenant", "function", "main", "chunk", "initargs"}
         )
 
     def permit(self, permits: Permits) -> None:
-        """Note what is allowed here; before this is called, nothing is."""
+        """Set what is allowed here; before this is called, nothing is."""
         self._permits = permits
 
     def engine(self) -> str:
-        """Which Python this is, and what it allows.
+        """Return the version of Python, and what is allowed.
 
-        Raises RefusedError where that is nothing: such a worker had better not be asked.
+        Raises RefusedError if nothing is, so that such a worker does not offer the service.
         """
         if not self._permits.allows_anything:
             raise RefusedError("no function is allowed here: start the worker with --allow NAME")
@@ -79,12 +80,12 @@ class CallsService:
     def describe(
         self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
     ) -> str:
-        """Name a task as a call: ``simulate(3, 'x')``."""
+        """Return the name of a task as a call: ``simulate(3, 'x')``."""
         try:
             from headrace_services.calls.show import show_call  # noqa: PLC0415 - see class
 
             name = show_call(operation, parameters, task_input)
-        except Exception:  # noqa: BLE001 - it is asked about tasks that went wrong
+        except Exception:  # noqa: BLE001 - it is called for tasks that failed
             name = f"{operation} task {index}"
         return name[:_NAME_CHARACTERS]
 
@@ -98,7 +99,7 @@ class CallsService:
         return pack_error(error, "cloudpickle", by_reference=shares_main(parameters))
 
     def is_ordered(self, operation: str) -> bool:
-        """Tell whether order matters: lines are written in order."""
+        """Return whether order matters, which it does, because lines are written in order."""
         del operation
         return True
 
@@ -109,7 +110,7 @@ class CallsService:
         values: Iterator[tuple[int, bytes]],
         target: Target,
     ) -> Gathered:
-        """Write values as JSON lines (see ``json_lines``). Raises OutputError where that fails."""
+        """Write values as JSON lines (see ``json_lines``). Raises OutputError if that fails."""
         from headrace_services.calls.gather import gather_lines  # noqa: PLC0415 - see class
 
         if operation not in self.operations:
@@ -117,12 +118,14 @@ class CallsService:
         return gather_lines(parameters, values, target)
 
     def name_download(self, operation: str, parameters: Parameters) -> str:
-        """What the file with the results is called; pickled values are opened by nobody here."""
+        """Return the name of the file with the results; "" for pickled values, which are not
+        decoded here.
+        """
         del operation
         return "values.jsonl" if parameters.get("serializer") == "msgpack" else ""
 
     def summarize(self, about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
-        """Count the values: what they mean, their program knows."""
+        """Count the values; only their program knows what they mean."""
         from headrace_services.presentation import Summary  # noqa: PLC0415 - for pages alone
 
         del values

@@ -1,9 +1,9 @@
-"""Folders of code that travel with a job, and the import path that they become in a slot.
+"""Folders of code that are sent with a job, and imported in a slot.
 
     pack_folder (client) ─► a zip in the job's parameters ─► Shipments.open (slot) ─► import
 
-In a slot a shipment is a file, see ``shipped_file``. Its modules are seen by the tasks of its own
-jobs only: with each change of the job they are put aside or back.
+In a slot, a shipment is a file, see ``shipped_file``. Its modules are only visible to the tasks of
+its own jobs: at each change of the job they are put aside or restored.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from typing import ClassVar
 from headrace_services.calls.shipped_file import FIRST_NUMBER, ShippedFile
 from headrace_wire.errors import UsageError
 
-#: Bytes that a packed folder may take: it is part of the job's parameters.
+#: The maximum size of a packed folder in bytes, because it is part of the job's parameters.
 MAX_PACKED_BYTES = 3 << 20
 
-#: Names of what is not packed.
+#: Names that are not packed.
 SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
 
-#: Shipments that a slot keeps at hand, beside those of the jobs that it keeps ready.
+#: How many shipments a slot keeps, in addition to those of the jobs that it keeps prepared.
 SHIPMENTS_KEPT = 8
 
 
 def pack_folder(folder: Path) -> bytes:
-    """Pack the Python code in a folder, and what lies beside it.
+    """Pack the Python code in a folder, and the files beside it.
 
-    Raises UsageError for a folder without modules, or with too much in it.
+    Raises UsageError for a folder without modules, or one that is too large.
     """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -54,7 +54,7 @@ def pack_folder(folder: Path) -> bytes:
 
 
 def list_modules(archive: zipfile.ZipFile) -> tuple[str, ...]:
-    """The modules and packages at the top of a shipment."""
+    """Return the modules and packages at the top of a shipment."""
     tops = {
         name.partition("/")[0].removesuffix(".py")
         for name in archive.namelist()
@@ -64,9 +64,9 @@ def list_modules(archive: zipfile.ZipFile) -> tuple[str, ...]:
 
 
 class Shipment:
-    """One shipment in this process, freed when nobody refers to it. ``modules`` are its top names.
+    """One shipment in this process, freed when nothing refers to it. ``modules`` are its top names.
 
-    Those who refer to it are ``Shipments`` and the runners of its jobs that a slot keeps ready.
+    It is referred to by ``Shipments`` and by the runners of its jobs that a slot keeps prepared.
     """
 
     def __init__(self, packed: bytes, number: int) -> None:
@@ -90,7 +90,7 @@ class Shipment:
         sys.path.insert(0, self._path)
 
     def leave(self) -> None:
-        """Put its modules aside, and back what they hid."""
+        """Put its modules aside, and restore what they hid."""
         sys.path.remove(self._path)
         self._loaded = {
             name: sys.modules.pop(name)
@@ -110,7 +110,7 @@ class Shipments:
         self._entered: Shipment | None = None
 
     def open(self, packed: bytes) -> Shipment:
-        """Take a shipment in. Raises ValueError for bytes that are none."""
+        """Load a shipment. Raises ValueError for invalid bytes."""
         digest = sha256(packed).digest()
         known = self._kept.get(digest)
         if known is None:
@@ -125,7 +125,7 @@ class Shipments:
         return known
 
     def enter(self, shipment: Shipment | None) -> None:
-        """Let the modules of this shipment be seen, and of no other."""
+        """Make the modules of this shipment visible, and of no other."""
         if shipment is self._entered:
             return
         if self._entered is not None:
@@ -136,7 +136,7 @@ class Shipments:
 
 
 def _free(file: ShippedFile) -> None:
-    """Close the file, and let nothing remember what lay under its path."""
+    """Close the file, and forget what was imported from its path."""
     file.empty()
     path = file.path
     for name in [name for name in sys.path_importer_cache if _lies_in(name, path)]:

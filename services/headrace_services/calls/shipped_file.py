@@ -1,7 +1,7 @@
-"""The file in which a shipment lies in a slot, by whose path its modules are imported.
+"""The file that contains a shipment in a slot, and by whose path its modules are imported.
 
-It is a file in memory, which goes with the process. Where there are none it is one on the disk:
-what processes leave there that are killed is removed by the next one.
+It is a file in memory, which disappears with the process. On systems without such files, it is on
+disk: the files of killed processes are removed by the next one.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import psutil
 
 from headrace_wire.memory_file import HAS_MEMORY_FILES, open_memory_file
 
-#: The first number of a file in memory. They are used one after the other, up to the limit of open
-#: files, which is 1024 for most users, and then again.
+#: The first number of a file in memory. Numbers are used one after the other, up to the limit of
+#: open files, which is 1024 for most users, and then from the first again.
 FIRST_NUMBER = 500
 
-#: How the names of files on the disk begin, before the number of the process.
+#: The prefix of the names of files on disk, before the number of the process.
 PREFIX = "headrace-shipment-"
 
 
 class ShippedFile:
-    """A file that holds a shipment, in this process. Raises OSError.
+    """A file that contains a shipment, in this process. Raises OSError.
 
-    ``number`` is what it has among open files, or would have had.
+    ``number`` is its file descriptor, or a number in its place.
     """
 
     def __init__(self, packed: bytes, number: int) -> None:
@@ -47,15 +47,15 @@ class ShippedFile:
                 file.write(packed)
 
     def empty(self) -> None:
-        """Remove what is in it: nothing can be imported from it any more."""
+        """Remove its content: nothing can be imported from it any more."""
         if self._is_open:
             os.ftruncate(self.number, 0)
         else:
-            with suppress(OSError):  # Windows refuses it while somebody reads
+            with suppress(OSError):  # Windows refuses this while the file is read
                 Path(self.path).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let the system have its number back."""
+        """Release its descriptor."""
         if self._is_open:
             os.close(self.number)
 
@@ -69,22 +69,24 @@ def _open(number: int) -> int:
 
 
 def _duplicate(file: int, number: int) -> int:
-    """The same file under this number or a higher one, or a low one when those are used up."""
-    fcntl: Any = importlib.import_module("fcntl")  # not on every system
+    """Return a duplicate of the file with this number or a higher one, or a low one if those are
+    used up.
+    """
+    fcntl: Any = importlib.import_module("fcntl")  # not available on every system
     for first in (number, FIRST_NUMBER):
         try:
             return int(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, first))
         except OSError as error:
-            # The number is beyond the limit, or all of them up to the limit are taken.
+            # The number is beyond the limit, or all of them up to the limit are used.
             if error.errno not in (errno.EINVAL, errno.EMFILE):
                 raise
     return int(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 0))
 
 
 def _remove_left() -> None:
-    """Remove the files of processes that have gone."""
+    """Remove the files of processes that have ended."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*.zip"):
         process = path.name.removeprefix(PREFIX).partition("-")[0]
         if process.isdecimal() and not psutil.pid_exists(int(process)):
-            with suppress(OSError):  # another user's
+            with suppress(OSError):  # it belongs to another user
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Calls as people read them: ``simulate(3, 'x')``, with long values cut short."""
+"""Shows calls to people: ``simulate(3, 'x')``, with long values shortened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN_BITS = 256
 
 
 class _ShortRepr(reprlib.Repr):
-    """Representations of values that were opened in outline."""
+    """Representations of values that were decoded in outline."""
 
     def repr_int(self, x: int, level: int) -> str:
         if x.bit_length() > _SHOWN_BITS:
@@ -51,14 +51,14 @@ _SHORT = _ShortRepr()
 
 
 def show_value(value: Any) -> str:
-    """Show a value that was opened in outline, cut short."""
+    """Return a short representation of a value that was decoded in outline."""
     return _SHORT.repr(value)
 
 
 def show_call(operation: str, parameters: Parameters, task_input: bytes | None) -> str:
-    """Name a call by its function and arguments, as far as those can be read.
+    """Return a call as its function and arguments, as far as they can be read.
 
-    What is pickled is not opened: this may be asked anywhere.
+    Pickled values are not unpickled, because this may run anywhere.
     """
     label = str(parameters.get("label") or "call")
     if operation == "call" and task_input is not None:

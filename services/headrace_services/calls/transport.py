@@ -1,7 +1,7 @@
-"""How functions and values travel: by msgpack, or by cloudpickle where that is asked for.
+"""How functions and values are encoded: with msgpack, or with cloudpickle if requested.
 
-What is pickled can do anything when it is opened: a worker opens it only with ``--allow-pickle``, a
-client only values of a job that it submitted so itself.
+A pickle can do anything when it is unpickled: a worker unpickles only with ``--allow-pickle``, and
+a client only values of a job that it submitted so itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from headrace_services.calls.values import pack_call, pack_value, unpack_value
 from headrace_services.permits import Permits, RefusedError
 from headrace_wire.errors import UsageError
 
-#: How values travel.
+#: The serializers.
 Serializer = Literal["msgpack", "cloudpickle"]
 
 #: The positional and the named arguments of a call.
@@ -41,7 +41,7 @@ def seal_call(
     *,
     by_reference: bool = False,
 ) -> bytes:
-    """Encode a call's arguments; raises as ``values.pack_value`` does."""
+    """Encode a call's arguments. Raises as ``values.pack_value`` does."""
     if serializer == "cloudpickle":
         return pickle_value((args, kwds), by_reference=by_reference)
     return pack_call(args, kwds)
@@ -55,7 +55,7 @@ def seal_value(
     by_reference: bool = False,
     advice: str = ADVICE,
 ) -> bytes:
-    """Encode one value; raises as ``values.pack_value`` does, with that advice."""
+    """Encode one value. Raises as ``values.pack_value`` does, with that advice."""
     if serializer == "cloudpickle":
         return pickle_value(value, by_reference=by_reference)
     return pack_value(value, label, advice)
@@ -84,7 +84,7 @@ def open_result(serializer: Serializer, frame: bytes) -> Any:
 
 
 def refuse_pickle(permits: Permits) -> None:
-    """Raise RefusedError where nothing pickled may be opened."""
+    """Raise RefusedError if unpickling is not allowed."""
     if not permits.pickle:
         raise RefusedError(
             "this worker opens no pickled functions: start it with --allow-pickle, or send the "
@@ -93,15 +93,15 @@ def refuse_pickle(permits: Permits) -> None:
 
 
 def name_python() -> str:
-    """The version of Python whose code this process pickles, and can open."""
+    """Return the version of Python for which this process pickles code."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def pickle_value(value: object, *, by_reference: bool = False) -> bytes:
-    """Pickle by value what has no name on the other side. Raises what pickle raises.
+    """Pickle by value what has no name on the other side. Raises the errors of pickle.
 
-    ``by_reference``: the other side has this program's main module, so that only what has no name
-    at all, such as a lambda, goes by value.
+    ``by_reference`` means that the other side has this program's main module, so that only what has
+    no name at all, such as a lambda, is sent by value.
     """
     dump, dump_by_value = _find_picklers()
     return dump(value) if by_reference else dump_by_value(value)
@@ -109,11 +109,11 @@ def pickle_value(value: object, *, by_reference: bool = False) -> bytes:
 
 @cache
 def _find_picklers() -> tuple[Callable[[object], bytes], Callable[[object], bytes]]:
-    from headrace_services.calls.pickling import dump, dump_by_value  # noqa: PLC0415 - where asked for
+    from headrace_services.calls.pickling import dump, dump_by_value  # noqa: PLC0415 - only if requested
 
     return dump, dump_by_value
 
 
 def unpickle_value(frame: bytes | memoryview) -> Any:
-    """Open what was pickled, where the caller knows that it may. Raises anything."""
+    """Unpickle a value, which the caller knows to be allowed. Raises anything."""
     return pickle.loads(frame)  # noqa: S301 - see module

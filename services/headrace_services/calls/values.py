@@ -1,11 +1,11 @@
-"""Values to bytes and back: what goes into a function and what comes out of it.
+"""Converts values to bytes and back: the arguments and results of functions.
 
-    pack_value ─► plain msgpack, where that says it all
-                  0xC1 0 tree                                where it needs marks (see ``marks``)
-                  0xC1 1 head, sizes, tree, arrays…          where arrays follow
+    pack_value ─► plain msgpack, if that is enough
+                  0xC1 0 tree                                if it needs marks (see ``marks``)
+                  0xC1 1 head, sizes, tree, arrays…          if arrays follow
     unpack_value ◄─ any of these
 
-Values come back with the types that they had. 0xC1 is the one byte with which no msgpack begins.
+Values come back with the types that they had. 0xC1 is the only byte with which no msgpack begins.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import msgpack
 
-# The other kinds of values announce themselves to the encoder when they are imported.
+# The modules of other kinds of values register themselves when they are imported.
 from headrace_services.calls import arrays as _arrays
 from headrace_services.calls import classes as _classes
 from headrace_services.calls import collected as _collected
@@ -37,26 +37,26 @@ from headrace_services.calls.places import Roots, explain_culprit, explain_nesti
 from headrace_services.permits import RefusedError
 from headrace_wire.parts import LARGE_BYTES, join, pack_parts
 
-# msgpack's functions carry no types.
+# msgpack's functions have no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: Kinds of values that announce themselves.
+#: Modules of kinds of values that register themselves.
 KINDS = (_arrays, _classes, _collected, _frames, _patterns, _plain)
 
-#: How frames begin that are not plain msgpack.
+#: The beginning of frames that are not plain msgpack.
 _NO_MSGPACK = 0xC1
 _MARKED, _WITH_ARRAYS = bytes([_NO_MSGPACK, 0]), bytes([_NO_MSGPACK, 1])
 
-#: Behind the beginning: how many arrays, and how many bytes the tree has. Then each array's size.
+#: After the beginning: the number of arrays, and the size of the tree. Then each array's size.
 _HEAD = struct.Struct("<IQ")
 
-#: Values without anything in them, which msgpack takes as they are.
+#: Values that contain nothing, which msgpack packs itself.
 _SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
 
-#: Bytes without which no byte string is in what was packed, and no extension but short ones.
+#: Without these bytes, packed data contains no byte strings, and only short extensions.
 _SUSPICIOUS = bytes([0xC4, 0xC5, 0xC6, 0xC8, 0xC9, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8])
 
-#: How a mark begins, and a few other extensions.
+#: The first byte of a mark, and of a few other extensions.
 _EXTENSION = 0xC7
 
 
@@ -74,10 +74,10 @@ _unpack_plain: Callable[[bytes | memoryview], Any] = partial(
 
 
 def pack_value(value: object, label: str = "the value", advice: str = ADVICE) -> bytes:
-    """Encode a value; ``label`` is what errors call it, and ``advice`` what they say to do.
+    """Encode a value. Errors call it ``label``, and contain ``advice``.
 
-    Raises TypeError for what cannot travel and ValueError for what contains itself or is nested
-    too deep, with the place in the value.
+    Raises TypeError for what cannot be sent, and ValueError for what contains itself or is nested
+    too deeply, with the place in the value.
     """
     if type(value) in _SCALARS:
         if isinstance(value, bytes) and len(value) >= LARGE_BYTES:
@@ -86,12 +86,12 @@ def pack_value(value: object, label: str = "the value", advice: str = ADVICE) ->
             packed: bytes = _msgpack.packb(value)
             return packed
         except (OverflowError, ValueError):
-            pass  # a large integer, or text that is no UTF-8
+            pass  # a large integer, or text that is not valid UTF-8
     return _pack(value, lambda: [(label, value)], advice)
 
 
 def pack_call(args: tuple[object, ...], kwds: dict[str, object]) -> bytes:
-    """Encode a call's arguments, as a list of a list and a dict; raises as ``pack_value`` does."""
+    """Encode a call's arguments, as a list of a list and a dict. Raises as ``pack_value`` does."""
 
     def name_arguments() -> Roots:
         named = [(f"argument {place}", value) for place, value in enumerate(args, 1)]
@@ -103,8 +103,8 @@ def pack_call(args: tuple[object, ...], kwds: dict[str, object]) -> bytes:
 def unpack_value(frame: bytes | memoryview, classes: Classes) -> Any:
     """Decode a value; ``classes`` makes those of named classes.
 
-    Safe on any bytes: nothing in them is run, and no memory is taken but in proportion to their
-    size. Raises ValueError for malformed ones, and RefusedError, which is one, as ``classes`` does.
+    This is safe for any bytes: nothing in them is run, and the memory used is proportional to their
+    size. Raises ValueError for invalid bytes, and RefusedError, which is one, as ``classes`` does.
     """
     try:
         if frame[0] == _NO_MSGPACK:
@@ -137,12 +137,12 @@ def _pack(value: object, name_roots: Callable[[], Roots], advice: str = ADVICE) 
 
 
 def _pack_tree(value: object) -> tuple[bytes, Encoder]:
-    # In a list of one: msgpack packs one level more than it unpacks.
+    # In a list of one, because msgpack packs one level more than it unpacks.
     encoder = Encoder()
     try:
         return _msgpack.packb([value], strict_types=True, default=encoder.take), encoder
     except UnicodeEncodeError:
-        # Half a surrogate pair, as in file names that are no UTF-8.
+        # A lone surrogate, as in file names that are not valid UTF-8.
         encoder = Encoder()
         packed = _msgpack.packb(
             [value], strict_types=True, default=encoder.take, unicode_errors="surrogatepass"
@@ -151,7 +151,7 @@ def _pack_tree(value: object) -> tuple[bytes, Encoder]:
 
 
 def _is_suspicious(packed: bytes, marks: int) -> bool:
-    """Tell whether there may be a byte string or an extension beside the encoder's marks."""
+    """Return whether there may be a byte string or an extension besides the encoder's marks."""
     return (
         len(packed.translate(None, _SUSPICIOUS)) != len(packed) or packed.count(_EXTENSION) != marks
     )

@@ -1,4 +1,4 @@
-"""Colours as the output's format can hold them: profiles, inks, depth and transparency."""
+"""Fits colours to the output's format: profiles, inks, depth and transparency."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyvips import Image
 
-#: Where a format has no transparency, what was transparent becomes white, as paper is.
+#: In a format without transparency, transparent pixels become white, like paper.
 _PAPER = 255
 
-#: What our filters know; anything else (Lab, XYZ, ...) becomes sRGB first.
+#: The colour spaces that our filters know; any other (Lab, XYZ, ...) is first converted to sRGB.
 _PLAIN_SPACES = frozenset({"b-w", "grey16", "srgb", "rgb", "rgb16", "cmyk", "multiband", "scrgb"})
 
-#: Formats that hold CMYK, and 16 bits a sample.
+#: Formats that support CMYK, and those that support 16 bits per sample.
 _HOLDS_CMYK = frozenset({"jpeg", "tiff"})
 _HOLDS_16_BITS = frozenset({"png", "tiff"})
 
 
 def to_plain_space(image: Image) -> Image:
-    """Bring rare colour spaces to sRGB; grey, RGB and CMYK stay what they are."""
+    """Convert rare colour spaces to sRGB; grey, RGB and CMYK are not changed."""
     return image if image.interpretation in _PLAIN_SPACES else image.colourspace("srgb")
 
 
 def to_srgb(image: Image) -> Image:
-    """Bring colours to sRGB through the picture's own profile, or libvips' CMYK where it has none.
+    """Convert colours to sRGB with the picture's own profile, or with libvips' CMYK if it has none.
 
-    Pictures that say nothing of their colours, or say sRGB, stay as they are.
+    Pictures without a profile, and with an sRGB profile, are not changed.
     """
     is_cmyk = image.interpretation == "cmyk"
     profile = _profile(image)
@@ -44,11 +44,12 @@ def to_srgb(image: Image) -> Image:
 
 
 def fit_to_format(image: Image, file_format: str) -> Image:
-    """Give up only what the output's format cannot hold.
+    """Give up only what the output's format does not support.
 
-    CMYK stays in JPEG and TIFF and becomes sRGB elsewhere. Profiles stay, except in GIF, and a
-    grey one in WebP, which hold none such: there the colours become sRGB. 16 bits stay in PNG and
-    TIFF. Transparency turns white in JPEG. Raises ValueError for samples that only TIFF holds.
+    CMYK is kept in JPEG and TIFF and becomes sRGB elsewhere. Profiles are kept, except in GIF, and
+    grey ones in WebP, which do not support them: there the colours become sRGB. 16 bits are kept in
+    PNG and TIFF. Transparency becomes white in JPEG. Raises ValueError for samples that only TIFF
+    supports.
     """
     if file_format == "tiff":
         return image
@@ -70,7 +71,7 @@ def fit_to_format(image: Image, file_format: str) -> Image:
 
 
 def to_colours_with_alpha(image: Image) -> Image:
-    """One kind of samples for pages of several, which become frames of one animation."""
+    """Convert pages to the same kind of samples, because they become frames of one animation."""
     coloured = image.colourspace("srgb").cast("uchar")
     return coloured if coloured.hasalpha() else coloured.addalpha()
 
@@ -90,5 +91,5 @@ def _profile(image: Image) -> bytes | None:
 
 
 def _is_srgb(profile: bytes) -> bool:
-    """Tell by the profile's description, which comes as ASCII or UTF-16."""
+    """Return whether the profile's description, in ASCII or UTF-16, names sRGB."""
     return b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile

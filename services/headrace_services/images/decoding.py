@@ -1,4 +1,6 @@
-"""Pictures decoded: told apart, checked by their headers, as small as will do, turned upright."""
+"""Decodes pictures: recognizes them, checks their headers, decodes them small enough and
+upright.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 #: EXIF orientations in which stored rows are columns of the upright picture.
 _TURNED = frozenset({5, 6, 7, 8})
 
-#: Factors by which a JPEG decodes to a smaller picture at a fraction of the cost.
+#: Factors by which a JPEG can be decoded to a smaller picture at a fraction of the cost.
 _JPEG_SHRINKS = (8, 4, 2)
 
 
@@ -28,7 +30,7 @@ class BrokenPictureError(ValueError):
 
 
 def recognise(data: bytes) -> str:
-    """Tell the picture's format. Raises BrokenPictureError where it is none of ours."""
+    """Return the picture's format. Raises BrokenPictureError if it is not one of ours."""
     if not data:
         raise BrokenPictureError("the file is empty")
     kind = sniff_format(data)
@@ -38,7 +40,7 @@ def recognise(data: bytes) -> str:
 
 
 def open_checked(kind: str, data: bytes, options: Options, fail_on: str) -> Image:
-    """Open a picture, of several the first. Raises BrokenPictureError where it is too large."""
+    """Open a picture; of several, the first. Raises BrokenPictureError if it is too large."""
     header = _open(kind, data, fail_on)
     size = f"{header.width} x {header.height} pixels are"
     _check_pixels(header.width * header.height, size, options)
@@ -50,7 +52,7 @@ def decode_frames(
 ) -> Iterator[Image]:
     """Yield the frames of an animation, or the pages of a TIFF, one after the other.
 
-    Raises BrokenPictureError where all together are too large.
+    Raises BrokenPictureError if all together are too large.
     """
     if kind == "tiff":
         yield from _open_pages(data, count, options, fail_on)
@@ -83,7 +85,7 @@ def _check_pixels(pixels: int, what: str, options: Options) -> None:
 
 
 def reduce(kind: str, data: bytes, header: Image, options: Options, fail_on: str) -> Image:
-    """The picture as small as it can be decoded for its thumbnail."""
+    """Return the picture decoded as small as possible for its thumbnail."""
     if options.operation == "thumbnail" and kind == "jpeg":
         shrink = _jpeg_shrink(header, options.size)
         if shrink > 1:
@@ -99,7 +101,7 @@ def _open(kind: str, data: bytes, fail_on: str, **how: int) -> Image:
 
 
 def _jpeg_shrink(header: Image, size: tuple[int, int]) -> int:
-    """The factor that leaves at least twice the thumbnail's pixels, for the final filter."""
+    """Return the factor that leaves at least twice the thumbnail's pixels, for the final filter."""
     width, height = _turn(header, fit(*upright_size(header), size))
     for factor in _JPEG_SHRINKS:
         if header.width >= 2 * factor * width and header.height >= 2 * factor * height:
@@ -113,7 +115,7 @@ def _orientation(image: Image) -> int:
 
 
 def _turn(image: Image, size: tuple[int, int]) -> tuple[int, int]:
-    """From a size as stored to that of the upright picture, and back."""
+    """Convert a stored size to that of the upright picture, or the reverse."""
     return (size[1], size[0]) if _orientation(image) in _TURNED else size
 
 
@@ -122,5 +124,5 @@ def upright_size(image: Image) -> tuple[int, int]:
 
 
 def upright(image: Image) -> Image:
-    # Turning and flipping need all rows at once; decoding hands them out from the top only.
+    # Turning and flipping need all rows at once, but decoding only provides them from the top.
     return image if _orientation(image) == 1 else image.copy_memory().autorot()

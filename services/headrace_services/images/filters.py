@@ -1,17 +1,17 @@
-"""The operations on a decoded picture, each true to what Pillow makes of the same pixels.
+"""The operations on a decoded picture, which are close to what Pillow makes of the same pixels.
 
-For 8-bit pictures without transparency, against Pillow 13 on the same pixels:
+For 8-bit pictures without transparency, compared with Pillow 13 on the same pixels:
 
-    sharpen, edges   equal in every pixel, the outermost rows and columns included, which Pillow
-                     leaves as they were
+    sharpen, edges   equal in every pixel, including the outermost rows and columns, which Pillow
+                     does not change
     blur             radius under 32: no sample differs by more than 3 (of 255), from radius 2 to
                      32 by more than 2; the mean difference stays under 0.6. From 32 on: 8, and
                      a mean under 1.2 in pictures larger than the radius
-    grayscale        ``convert("L")``, within 1, of the colours in sRGB: a profile that says other
-                     than sRGB is applied first, as a grey picture cannot keep it
+    grayscale        ``convert("L")``, within 1, of the colours in sRGB: a profile other than sRGB
+                     is applied first, because a grey picture cannot keep it
 
-16-bit pictures give the same within that scale. Where there is transparency, blur and thumbnail
-weigh colours by it (Pillow on ``RGBa``), sharpen and edges leave it as it was.
+16-bit pictures give the same within that scale. If there is transparency, blur and thumbnail weight
+colours by it (Pillow on ``RGBa``), and sharpen and edges do not change it.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ if TYPE_CHECKING:
 
     from headrace_services.images.options import Options
 
-#: Up to this radius in pixels a blur is three passes of a box; beyond, one kernel is cheaper.
+#: Up to this radius in pixels, a blur is three passes of a box; beyond, one kernel is faster.
 _PASSES_UP_TO_RADIUS = 5.0
 
-#: From this radius in pixels on, a picture is halved before it is blurred, as often as it takes.
+#: From this radius in pixels on, a picture is halved as often as necessary before it is blurred.
 _HALVE_FROM_RADIUS = 32.0
 
 #: Weights for samples of 16 bits and more, for which libvips has no vector convolution.
 _WIDE_LARGEST_WEIGHT = 4096
 
-#: Parts of red, green and blue in the luma of ITU-R 601, as Pillow's ``convert("L")`` has them.
+#: The weights of red, green and blue in the luma of ITU-R 601, as in Pillow's ``convert("L")``.
 _LUMA = [0.299, 0.587, 0.114]
 
 
 def apply_operation(image: Image, options: Options, size: tuple[int, int]) -> Image:
-    """Do what the options ask to an upright picture; its metadata stay with it.
+    """Apply the operation to an upright picture, which keeps its metadata.
 
-    ``size`` is the whole picture's (width, height): for a thumbnail it may come decoded smaller.
+    ``size`` is the whole picture's (width, height); for a thumbnail it may have been decoded
+    smaller.
     """
     match options.operation:
         case "blur":
@@ -109,10 +110,10 @@ def shrink(image: Image, width: int, height: int) -> Image:
 
 
 def fit(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
-    """The (width, height) of a thumbnail in the box ``size``, never larger: Pillow's choice.
+    """Return the (width, height) of a thumbnail in the box ``size``, never larger, as Pillow does.
 
-    The side that does not fill the box is the whole number, of the two around its true length,
-    that comes nearer to the picture's shape.
+    The side that does not fill the box is one of the two whole numbers around its true length: the
+    one that is nearer to the picture's shape.
     """
     if width <= size[0] and height <= size[1]:
         return width, height
@@ -123,7 +124,7 @@ def fit(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _round(length: float, is_off_by: Callable[[int], float]) -> int:
-    """The whole number below or above ``length``, from 1 on, that is off by less."""
+    """Return the whole number below or above ``length``, from 1 on, whose error is less."""
     below = math.floor(length)
     return min(below, math.ceil(length), key=is_off_by) if below else 1
 
@@ -139,15 +140,15 @@ def _blur_bands(image: Image, radius: float) -> Image:
     reach = kernels.PASSES * (len(box) // 2)
     if radius <= _PASSES_UP_TO_RADIUS or min(image.width, image.height) <= 4 * reach:
         return _blur_in_passes(image, box)
-    # Far rows are needed at once, which a picture still being decoded cannot give.
+    # Distant rows are needed at once, which a picture that is still being decoded cannot provide.
     return _blur_at_once(image.copy_memory(), box, reach)
 
 
 def _blur_in_passes(image: Image, box: list[float]) -> Image:
     """Blur along the rows in three passes, then along the columns.
 
-    Passes along the columns have rows beyond a strip made again, which is cheaper the fewer passes
-    are before them.
+    Passes along the columns compute rows beyond a strip again, which is faster the fewer passes
+    precede them.
     """
     pyvips = load_libvips()
     passes = kernels.to_integer_passes(box, _largest_weight(image))
@@ -163,8 +164,9 @@ def _blur_in_passes(image: Image, box: list[float]) -> Image:
 def _blur_at_once(image: Image, box: list[float], reach: int) -> Image:
     """Blur with one kernel, and in passes along the border, where the two are not the same.
 
-    Beyond the border a picture goes on as its outermost pixels: with passes, as those of the pass
-    before; with one kernel, as those of the picture. It shows within ``reach`` pixels.
+    Beyond the border, a picture is continued with its outermost pixels: with passes, with those of
+    the previous pass; with one kernel, with those of the picture. This is visible within ``reach``
+    pixels.
     """
     integers, total = kernels.to_integers(kernels.three_passes(box), _largest_weight(image))
     blurred = _convolve_separably(image, integers, total)
@@ -176,7 +178,7 @@ def _blur_at_once(image: Image, box: list[float], reach: int) -> Image:
         ((width - wide, 0, wide, height), (width - reach, 0, reach, height)),
     ):
         passed = _blur_in_passes(image.crop(*strip), box)
-        # The strip's inner half leans on the cut and is left out.
+        # The strip's inner half depends on the cut and is left out.
         left, top = kept[0] - strip[0], kept[1] - strip[1]
         blurred = blurred.insert(passed.crop(left, top, *kept[2:]), kept[0], kept[1])
     return blurred
@@ -188,7 +190,7 @@ def _blur_reduced(image: Image, radius: float) -> Image:
     columns, rows = -(-image.width // factor), -(-image.height // factor)
     padded = image.embed(0, 0, columns * factor, rows * factor, extend="copy")
     reduced = padded.shrink(factor, factor).copy_memory()
-    # Averaging and interpolating blur too; their variances are a twelfth and a sixth of factor².
+    # Averaging and interpolating blur, too; their variances are 1/12 and 1/6 of factor².
     rest = math.sqrt(radius**2 - (factor**2 - 1) / 12 - factor**2 / 6) / factor
     enlarged = _blur_bands(reduced, rest).resize(factor, kernel="linear")
     return enlarged.crop(0, 0, image.width, image.height)
@@ -204,7 +206,7 @@ def _largest_weight(image: Image) -> int:
 
 
 def _weighed_by_alpha(image: Image, work: Callable[[Image], Image]) -> Image:
-    """Work on colours multiplied by their opacity, so that hidden colours don't bleed out."""
+    """Process colours multiplied by their opacity, so that hidden colours do not bleed out."""
     if not image.hasalpha():
         return work(image)
     whole_numbers = image.format in ("uchar", "ushort")

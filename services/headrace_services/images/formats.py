@@ -1,23 +1,23 @@
-"""The five picture formats: how they are named, and how they are told apart by their first bytes.
+"""The five picture formats: their names, and how their first bytes tell them apart.
 
-Bytes are sniffed here rather than by libvips, whose own list of loaders also holds SVG, PDF and
-ImageMagick: nothing but these five is ever given a file from outside.
+The first bytes are examined here instead of by libvips, because libvips also has loaders for SVG,
+PDF and ImageMagick: a file from outside is only opened if it has one of these five formats.
 """
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-#: The words for the formats, in and out.
+#: The names of the formats, for input and output.
 FORMATS = ("jpeg", "png", "webp", "tiff", "gif")
 
-#: Other words that people use for them.
+#: Other common names for them.
 ALIASES = {"jpg": "jpeg", "tif": "tiff"}
 
 #: How the formats are written in messages.
 TITLES = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "tiff": "TIFF", "gif": "GIF"}
 
-#: File name suffixes, lower case, by which pictures in folders are picked.
+#: File name suffixes, in lower case, by which the pictures in a folder are selected.
 SUFFIXES = {
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
@@ -30,7 +30,7 @@ SUFFIXES = {
     ".gif": "gif",
 }
 
-#: The suffix that an output of each format gets where its name has another's.
+#: The suffix that the output in each format gets if its name has the suffix of another format.
 SUFFIX_OF_FORMAT = {
     "jpeg": ".jpg",
     "png": ".png",
@@ -39,7 +39,7 @@ SUFFIX_OF_FORMAT = {
     "gif": ".gif",
 }
 
-#: As many first bytes as sniffing needs.
+#: How many of the first bytes are needed to recognise a format.
 SNIFF_BYTES = 12
 
 _MAGIC = (
@@ -55,11 +55,11 @@ _MAGIC = (
 
 
 def sniff_format(head: bytes) -> str | None:
-    """Tell a picture's format by its first ``SNIFF_BYTES`` bytes; None for any other kind."""
+    """Return a picture's format by its first ``SNIFF_BYTES`` bytes; None for any other kind."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
-            # Canon's raw files are TIFF by their first bytes, but what a TIFF reader finds in
-            # them is a preview.
+            # Canon's raw files begin like TIFF files, but a TIFF reader only finds a preview in
+            # them.
             return None if head[8:10] == b"CR" and name == "tiff" else name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
@@ -67,7 +67,7 @@ def sniff_format(head: bytes) -> str | None:
 
 
 def format_of_name(name: str) -> str | None:
-    """Tell the format that a file's name promises, or None where it promises none of ours."""
+    """Return the format that a file's name stands for, or None if it stands for none of ours."""
     return SUFFIXES.get(PurePosixPath(name).suffix.lower())
 
 
@@ -82,9 +82,9 @@ def rename_for_format(name: str, file_format: str) -> str:
 
 
 def parse_format(word: str) -> str:
-    """Read a format's word, in any case and with the usual aliases.
+    """Return the format for a word, in any case and including the usual aliases.
 
-    Raises ValueError naming the formats there are.
+    Raises ValueError, which lists the formats that exist.
     """
     wanted = ALIASES.get(word.lower(), word.lower())
     if wanted not in FORMATS:

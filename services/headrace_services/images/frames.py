@@ -1,7 +1,8 @@
-"""Animations and pages: how many frames a file has, how long each is shown, and how they are saved.
+"""Animations and pages: how many frames a file has, how long each is shown, and how to save them.
 
-GIF and WebP hold frames with their times, TIFF holds pages; PNG and JPEG hold one picture here.
-(Animated PNGs, and JPEGs with further pictures behind the first, are known by what they say.)
+GIF and WebP files have frames with their times, and TIFF files have pages. Of PNG and JPEG files,
+only one picture is used; animated PNGs, and JPEGs with more pictures after the first, are only
+recognised, so that the number of dropped pictures can be reported.
 """
 
 from __future__ import annotations
@@ -21,31 +22,31 @@ if TYPE_CHECKING:
 
     from pyvips import Image
 
-#: Formats that hold more than one frame.
+#: The formats that can hold more than one frame.
 HOLDS_FRAMES = frozenset({"gif", "webp", "tiff"})
 
 #: How long a page of a TIFF is shown when it becomes part of an animation, in milliseconds.
 _PAGE_MS = 100
 
-#: What travels with an animation's frames into a file, besides their times and EXIF.
+#: The fields that are saved with an animation's frames, besides their times and EXIF.
 _KEPT_FIELDS = ("icc-profile-data", "xmp-data")
 
-#: Fields that tell how to turn a picture, which is done.
+#: Fields that say how to turn a picture upright, which has been done already.
 _TURNED_FIELDS = ("orientation", "exif-ifd0-Orientation")
 
-#: Fields of a whole animation, which are wrong for one of its frames.
+#: Fields that describe a whole animation, and are wrong for a single frame.
 _FIELDS_OF_ALL = ("page-height", "n-pages", "delay", "loop", "gif-delay", "gif-loop")
 
 
 class Timing(Struct, frozen=True):
-    """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever."""
+    """How many milliseconds each frame is shown, and how often the animation runs (0: for ever)."""
 
     delays_ms: tuple[int, ...]
     loop: int = 0
 
 
 def count_frames(kind: str, data: bytes, header: Image) -> int:
-    """How many pictures a file holds; previews do not count."""
+    """Return how many pictures a file holds. Previews do not count."""
     match kind:
         case "png":
             return png.count_frames(data)
@@ -57,7 +58,7 @@ def count_frames(kind: str, data: bytes, header: Image) -> int:
 
 
 def read_timing(kind: str, data: bytes, header: Image, frames: int) -> Timing:
-    """How an animation's frames are shown; pages have no times and get some."""
+    """Return how an animation's frames are shown. Pages, which have no times, get a default."""
     fields: Any = {name: header.get(name) for name in header.get_fields() if name in _FIELDS_OF_ALL}
     delays = list(gif.read_delays(data)) if kind == "gif" else fields.get("delay", [])
     if len(delays) != frames:
@@ -66,7 +67,7 @@ def read_timing(kind: str, data: bytes, header: Image, frames: int) -> Timing:
 
 
 def find_cut(kind: str, data: bytes) -> str:
-    """Say in which way a file ends too early, where libvips takes what there is for all of it."""
+    """Return in which way a file ends too early, in cases that libvips does not detect; else ""."""
     try:
         if kind == "gif":
             deque(gif.read_delays(data), maxlen=0)
@@ -78,13 +79,13 @@ def find_cut(kind: str, data: bytes) -> str:
 
 
 def cut_frames(strip: Image, frames: int) -> Iterator[Image]:
-    """Yield the frames of an animation that is decoded as it is read, from the first to the last.
+    """Yield the frames of an animation, which is decoded as it is read, from first to last.
 
-    libvips has them below each other in one picture.
+    libvips represents them as one picture, with the frames below each other.
     """
     height = strip.height // frames
     for number in range(frames):
-        # Any: the type stubs of pyvips know no removing.
+        # Any, because pyvips' type stubs do not know remove.
         frame: Any = strip.crop(0, number * height, strip.width, height).copy_memory().copy()
         for field in _FIELDS_OF_ALL:
             if field in frame.get_fields():
@@ -95,7 +96,7 @@ def cut_frames(strip: Image, frames: int) -> Iterator[Image]:
 def save_animation(
     frames: Iterable[Image], file_format: str, timing: Timing, how: dict[str, int | str]
 ) -> bytes:
-    """Write frames of one size and kind as GIF or WebP; they are made one after the other."""
+    """Encode frames of one size and kind as GIF or WebP. They are made one after the other."""
     pyvips = load_libvips()
     delays = _round_to_centiseconds(timing.delays_ms) if file_format == "gif" else timing.delays_ms
     asked = [max(SHORTEST_KEPT_MS, delay) for delay in delays] if file_format == "webp" else delays
@@ -119,7 +120,7 @@ def save_animation(
 
 
 def _join(frames: Iterable[Image]) -> Any:
-    """Put frames below each other in memory: read line by line, libvips' own joining is slow."""
+    """Put frames below each other in memory. libvips' own join is slow if it is read by lines."""
     pyvips = load_libvips()
     first, samples, count = None, bytearray(), 0
     for frame in frames:
@@ -128,7 +129,7 @@ def _join(frames: Iterable[Image]) -> Any:
         count += 1
     assert first is not None
     height = first.height * count
-    # Any: the type stubs of pyvips know no fields of bytes.
+    # Any, because pyvips' type stubs do not know fields of type bytes.
     joined: Any = pyvips.Image.new_from_memory(
         samples, first.width, height, first.bands, first.format
     ).copy(interpretation=first.interpretation)
@@ -142,6 +143,6 @@ def _join(frames: Iterable[Image]) -> Any:
 
 
 def _round_to_centiseconds(delays_ms: Sequence[int]) -> list[int]:
-    """What GIF can hold; rounding does not add up, so that all together takes as long."""
+    """Round times to what GIF can hold. Errors do not add up: the total stays about the same."""
     moments = [0, *(10 * round(moment / 10) for moment in accumulate(delays_ms))]
     return [after - before for before, after in pairwise(moments)]

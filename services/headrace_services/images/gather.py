@@ -1,7 +1,7 @@
-"""On the client: the pictures of a job, written where its user wants them and nowhere else.
+"""Writes the pictures of a job on the client, where the user wants them and nowhere else.
 
-values ─► names: the plan's own, or the values' where somebody else submitted the job
-          └─► OutputFolder: beneath one folder, through no link ─► what is told
+values ─► names: the plan's, or the values' own if the job was submitted elsewhere
+          └─► OutputFolder: beneath one folder, through no link ─► the report to the user
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from headrace_wire.errors import OutputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: With these there is no point in trying the other pictures.
+#: Errors after which it is useless to try the other pictures.
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
-#: Pictures that could not be written which are told one by one.
+#: The maximum number of pictures that could not be written and are listed individually.
 MOST_PROBLEMS = 100
 
 
 def gather_pictures(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
 ) -> Gathered:
-    """Write pictures as they come. Raises OutputError, and UsageError without a place for them."""
+    """Write pictures as they come. Raises OutputError, and UsageError if it is unknown where."""
     if is_shared(parameters):
         return _count_shared(find_output_dir(parameters), values, target)
     place = _find_place(parameters, target)
@@ -57,7 +57,7 @@ def gather_pictures(
 
 
 def find_output_dir(parameters: Parameters) -> Path:
-    """The folder that a plan names. Raises ValueError."""
+    """Return the folder that a plan names. Raises ValueError."""
     folder = parameters.get("output_dir")
     if not isinstance(folder, str) or not folder:
         raise ValueError("a job of pictures needs an output folder")
@@ -65,14 +65,14 @@ def find_output_dir(parameters: Parameters) -> Path:
 
 
 def is_shared(parameters: Parameters) -> bool:
-    """Tell whether workers write the pictures."""
+    """Return whether workers write the pictures."""
     return parameters.get("shared") is True
 
 
 class _Place(Struct, frozen=True):
-    """A folder, and the names beneath it; None where those of the values have to do.
+    """A folder, and the names beneath it; None if the names in the values have to be used.
 
-    ``file`` is the name of the one picture that the user has named.
+    ``file`` is the name of the single picture, if the user has named a file.
     """
 
     folder: Path
@@ -80,7 +80,7 @@ class _Place(Struct, frozen=True):
     file: str | None = None
 
     def name(self, index: int, value: PictureValue) -> str:
-        """The name of a task's picture. Raises ValueError."""
+        """Return the name of a task's picture. Raises ValueError."""
         if self.names is None:
             return check_foreign_name(value.output)
         if index >= len(self.names):
@@ -140,13 +140,16 @@ def _count_shared(folder: Path, values: Iterator[tuple[int, bytes]], target: Tar
         tally.add(PictureValue.decode(encoded))
         if target.made is not None and target.outputs is not None:
             place = target.outputs.folder / target.outputs.names[index]
-            with contextlib.suppress(OSError):  # it may lie on the workers' machines only
+            with contextlib.suppress(OSError):  # it may only be on the workers' machines
                 target.made.add(place, os.lstat(place))
     return tally.tell(folder, None, [])
 
 
 class _Problems:
-    """What could not be written, the first few with their names: all may come from a stranger."""
+    """The pictures that could not be written.
+
+    Only the first are listed by name, as a stranger may send any number of them.
+    """
 
     def __init__(self) -> None:
         self._first: list[str] = []
@@ -192,7 +195,7 @@ class _Tally:
         )
 
     def _tell_dropped(self) -> str:
-        """Say how many frames or pages are lost, where any are."""
+        """Return a sentence about frames or pages that were lost; "" if there are none."""
         if not self._dropped:
             return ""
         lost = "1 frame was" if self._dropped == 1 else f"{self._dropped:,} frames were"
@@ -201,7 +204,7 @@ class _Tally:
 
 
 def _show_bytes(count: int) -> str:
-    """Sizes for people, in decimal units as file managers show them."""
+    """Return a size as text, in decimal units as file managers show it."""
     size = float(count)
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:

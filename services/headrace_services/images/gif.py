@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What blocks begin with, and the label of the one that has a frame's time.
+#: The first bytes of blocks, and the label of the block that holds a frame's time.
 _EXTENSION = 0x21
 _FRAME = 0x2C
 _CONTROL = 0xF9
 
 
 def read_delays(data: bytes) -> Iterator[int]:
-    """Yield milliseconds for each frame; libvips has 100 where the file says 0.
+    """Yield each frame's time in milliseconds. For a time of 0, libvips would report 100.
 
-    Raises EOFError after the last whole frame where the file ends within one.
+    If the file ends within a frame, this raises EOFError after the last complete frame.
     """
     at, delay = 13 + _palette_bytes(data, 10), 0
     while at + 10 < len(data):

@@ -1,12 +1,12 @@
-"""The numbers of the filters: convolution kernels that give what Pillow's filters give.
+"""The numbers of the filters: convolution kernels with the same results as Pillow's filters.
 
-Pillow's GaussianBlur is three passes of an extended box blur (Gwosdek et al., "Theoretical
-foundations of Gaussian convolution by extended box filtering", 2011): a box of 2l + 1 pixels with
-a fractional pixel at each end, whose variance times three is the radius squared.
+Pillow's GaussianBlur consists of three passes of an extended box blur (Gwosdek et al., "Theoretical
+foundations of Gaussian convolution by extended box filtering", 2011): a box of 2l + 1 pixels with a
+fractional pixel at each end. Three times its variance is the radius squared.
 
-libvips convolves 8-bit pixels in vector instructions when the kernel is small integers: it keeps
-6 bits of the largest weight and rounds the others to that grid. Weights that already lie on the
-grid, with a power of two as their sum, lose nothing there, so that brightness stays exact.
+libvips convolves 8-bit pixels with vector instructions if the kernel consists of small integers: it
+keeps 6 bits of the largest weight and rounds the others to that grid. Weights that are already on
+the grid, and whose sum is a power of two, lose nothing, so the brightness stays exact.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from itertools import accumulate, pairwise
 #: ImageFilter.SHARPEN: rows of weights, and their divisor.
 SHARPEN = ([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], 16)
 
-#: ImageFilter.FIND_EDGES.
+#: ImageFilter.FIND_EDGES: likewise.
 FIND_EDGES = ([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], 1)
 
-#: Passes of the box that make up one blur.
+#: How many passes of the box make up one blur.
 PASSES = 3
 
-#: A box so narrow that it has one whole pixel and two fractional ones.
+#: The length of the shortest box, which has one whole pixel and two fractional ones.
 _NARROWEST_BOX = 3
 
 #: The largest weight that libvips' vector convolution keeps exactly.
@@ -31,7 +31,7 @@ VECTOR_LARGEST_WEIGHT = 64
 
 
 def box_weights(radius: float) -> list[float]:
-    """Weights, with 1 as their sum, of the box that blurs by ``radius`` pixels in three passes."""
+    """Return the weights of the box that blurs by ``radius`` pixels in three passes (sum: 1)."""
     variance = radius * radius / PASSES
     inner = math.floor((math.sqrt(12 * variance + 1) - 1) / 2)
     width = 2 * inner + 1
@@ -41,15 +41,16 @@ def box_weights(radius: float) -> list[float]:
 
 
 def three_passes(box: list[float]) -> list[float]:
-    """One kernel that does what three passes of the box do."""
+    """Return one kernel that has the same effect as three passes of the box."""
     return _convolve(_convolve(box, box), box)
 
 
 def to_integer_passes(box: list[float], largest: int) -> list[tuple[list[int], int]]:
-    """Integer kernels and their sums for the three passes of a box, by ``to_integers``.
+    """Return the integer kernels, each with its sum, for the three passes of a box.
 
-    Small radii turn on one weight, that of the ends, which the grid holds poorly: what one pass
-    rounds away, the next makes good.
+    They are made by ``to_integers``. But the result of a small radius depends on one weight, that
+    of the ends, which the grid represents poorly; so each pass corrects the rounding of the one
+    before.
     """
     if len(box) > _NARROWEST_BOX:
         return [to_integers(box, largest)] * PASSES
@@ -60,9 +61,11 @@ def to_integer_passes(box: list[float], largest: int) -> list[tuple[list[int], i
 
 
 def to_integers(weights: list[float], largest: int) -> tuple[list[int], int]:
-    """Turn symmetric weights, whose sum is 1, into integers of at most ``largest`` and their sum.
+    """Turn symmetric weights, whose sum is 1, into integers of at most ``largest``; return their
+    sum, too.
 
-    The sum is a power of two. Rounding errors are carried outside in, so that they don't add up.
+    The sum is a power of two. Rounding errors are carried from the ends to the middle, so that they
+    do not add up.
     """
     total = _largest_total(weights, largest)
     half = len(weights) // 2

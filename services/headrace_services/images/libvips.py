@@ -1,4 +1,4 @@
-"""The one place where libvips comes in, so that nothing else pays for loading it."""
+"""Loads libvips. No other module imports it, so that only processes that need it load it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from functools import cache
 from importlib import util
 from typing import Any
 
-#: The distribution that brings libvips along, in the version of libvips.
+#: The distribution that contains libvips. Its version is that of libvips.
 _CARRIER = "pyvips-binary"
 
 
 @cache
 def load_libvips() -> Any:
-    """Load libvips with one thread and no operation cache, once a process.
+    """Load libvips once per process, with one thread and without its cache of operations.
 
-    Slots are as many as there are cores, so threads inside one would only fight the other slots;
-    and no picture comes twice, so a cache would only hold memory. Raises ImportError or OSError
-    where pyvips or its library is missing.
+    There are as many slots as cores, so more threads in one slot would only compete with the other
+    slots; and no picture occurs twice, so a cache would only use memory. Raises ImportError or
+    OSError if pyvips or its library is missing.
     """
     import pyvips as pyvips_module  # noqa: PLC0415 -- 40 ms and 20 MB, and only slots decode pictures
 
@@ -28,12 +28,12 @@ def load_libvips() -> Any:
 
 
 def name_engine() -> str:
-    """Name the library that does the work, with its version.
+    """Return the name and version of the library that does the work.
 
-    Loaded only where the system's own is used: an agent names its engines and needs no more of
-    them. Raises ImportError or OSError where pyvips or its library is missing.
+    It is only loaded if it is the system's own library: an agent needs nothing but the name of its
+    engines. Raises ImportError or OSError if pyvips or its library is missing.
     """
-    from importlib import metadata  # noqa: PLC0415 - mail headers and archives, for whoever needs it
+    from importlib import metadata  # noqa: PLC0415 - loads modules for mail and archives
 
     if util.find_spec("pyvips") and util.find_spec("_libvips"):
         with suppress(metadata.PackageNotFoundError):

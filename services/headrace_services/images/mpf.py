@@ -1,21 +1,22 @@
-"""JPEGs with further pictures behind the first, as stereo cameras and telephones write them.
+"""JPEGs with more pictures after the first, as stereo cameras and telephones write them.
 
-A segment of the first picture has an index of all, in the form of a TIFF's directory (CIPA DC-007,
-"Multi-Picture Format").
+A segment of the first picture contains an index of all of them, which has the form of a TIFF
+directory (CIPA DC-007, "Multi-Picture Format").
 """
 
 from __future__ import annotations
 
 import struct
 
-#: The tags of how many pictures there are, and of the list of them, and the kinds of previews.
+#: The tags of the number of pictures and of their list, and the types of pictures that are
+#: previews.
 _COUNT_TAG = 0xB001
 _LIST_TAG = 0xB002
 _PREVIEWS = frozenset({0x010001, 0x010002})
 
 
 def count_pictures(data: bytes) -> int:
-    """How many pictures a JPEG holds, previews left out."""
+    """Return how many pictures a JPEG holds, without previews."""
     at = data.find(b"MPF\0", 0, _find_pixels(data))
     if at < 0:
         return 1
@@ -26,7 +27,7 @@ def count_pictures(data: bytes) -> int:
 
 
 def _find_pixels(data: bytes) -> int:
-    """Where a JPEG's segments end and its pixels begin."""
+    """Return where a JPEG's segments end and its pixels begin."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
         at += 2 + int.from_bytes(data[at + 2 : at + 4])

@@ -1,4 +1,4 @@
-"""What is done to each picture: the options of one job, validated once, carried as parameters."""
+"""What is done to each picture: a job's options, which are validated and sent as its parameters."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 #: What can be done to a picture.
 OPERATIONS = ("blur", "sharpen", "edges", "grayscale", "thumbnail", "convert")
 
-#: Blur radius in pixels (the standard deviation) where none is given, as Pillow's default.
+#: The default blur radius in pixels (the standard deviation), which is also Pillow's default.
 DEFAULT_RADIUS = 2.0
 
-#: The largest blur radius in pixels: beyond it a picture is one colour.
+#: The largest blur radius in pixels: with more, a picture would only have one colour.
 MAX_RADIUS = 1000.0
 
-#: The box in pixels that a thumbnail fits into where no size is given.
+#: The default size in pixels of the box that a thumbnail fits into.
 DEFAULT_SIZE = (256, 256)
 
-#: The longest side in pixels that can be asked for: what JPEG can hold.
+#: The longest side in pixels that can be given, which is the maximum of JPEG.
 MAX_SIDE = 65_535
 
-#: Pictures of more megapixels than this are not decoded where no limit is given.
+#: The default limit: pictures of more megapixels are not decoded.
 DEFAULT_MAX_MEGAPIXELS = 400.0
 
 _SIZE = re.compile(r"(\d{1,9})(?:[xX](\d{1,9}))?")
 
 
 class Options(Struct, frozen=True):
-    """One job's options.
+    """The options of one job.
 
-    ``radius`` is in pixels, ``size`` the box (width, height) in pixels that a thumbnail fits into,
-    ``file_format`` the output's format or None for what the output's name says, ``quality`` 1 to
-    100 for the formats that lose detail (JPEG, WebP), None for their defaults. ``ceiling_pixels``
-    is the worker's own limit and does not travel. Constructing one
-    raises ValueError, in one line, for what cannot be done.
+    ``radius`` is in pixels, and ``size`` is the box (width, height) in pixels that a thumbnail fits
+    into. ``file_format`` is the output's format, or None if the output's name decides. ``quality``
+    is 1 to 100 for the lossy formats (JPEG, WebP), or None for their defaults. ``ceiling_pixels``
+    is the worker's own limit and is not sent. The constructor raises ValueError with a message of
+    one line if the options are impossible.
     """
 
     operation: str
@@ -73,7 +73,7 @@ class Options(Struct, frozen=True):
             )
 
     def to_parameters(self) -> dict[str, object]:
-        """Plain values that msgpack carries; ``from_parameters`` reads them again."""
+        """Return plain values that msgpack can encode. ``from_parameters`` reads them."""
         parameters: dict[str, object] = {"max_megapixels": float(self.max_megapixels)}
         if self.operation == "blur":
             parameters["radius"] = float(self.radius)
@@ -87,7 +87,7 @@ class Options(Struct, frozen=True):
 
     @classmethod
     def from_parameters(cls, operation: str, parameters: Mapping[str, object]) -> Options:
-        """Read options that crossed the network. Raises ValueError for those that don't fit."""
+        """Read options that were sent. Raises ValueError if they are invalid."""
         radius = parameters.get("radius", DEFAULT_RADIUS)
         size = parameters.get("size", DEFAULT_SIZE)
         file_format = parameters.get("format")
@@ -114,7 +114,7 @@ class Options(Struct, frozen=True):
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Read a thumbnail's box: ``256`` is 256x256, ``800x600`` is width x height, in pixels.
+    """Read a thumbnail's box in pixels: ``256`` means 256x256, ``800x600`` is width x height.
 
     Raises ValueError for any other text.
     """

@@ -1,4 +1,4 @@
-"""The names that pictures are written under, and how a folder of them is filled."""
+"""The names of the pictures that are written, and the folder that they are written to."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from headrace_services.service import Made
 
-#: All but bytes that are not UTF-8, which a file's name may hold.
+#: Everything except bytes that are not UTF-8, which may occur in the name of a file.
 _TEXT = re.compile("[^\udc80-\udcff]+")
 
 
 class OutputFolder:
-    """A folder that pictures are written beneath, through no link.
+    """A folder beneath which pictures are written, through no link.
 
-    Only what was ``made`` here is replaced; with ``overwrite`` everything that is no folder.
+    Only files that are in ``made`` are replaced; with ``overwrite``, all files, but no folders.
     """
 
     def __init__(self, folder: Path, made: Made | None, *, overwrite: bool) -> None:
-        """Raises OSError where the folder cannot be made or opened."""
+        """Open the folder, which is made if necessary. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._beneath = open_beneath(folder)
@@ -46,9 +46,9 @@ class OutputFolder:
         self._beneath.__exit__(kind, error, traceback)
 
     def write(self, name: str, data: bytes, *, overwrite: bool = False) -> None:
-        """Write a picture whole or not at all.
+        """Write a picture completely or not at all.
 
-        Raises OSError, FileExistsError where another file is in its place.
+        Raises OSError, and FileExistsError if another file has this name.
         """
         place = self._folder / name
         written = self._beneath.write(name, data, self._judge(place, overwrite=overwrite))
@@ -65,10 +65,10 @@ class OutputFolder:
 
 
 def check_foreign_name(name: str) -> str:
-    """The name of a picture as somebody else gave it, fit to be that of a file here.
+    """Return a picture's name, which came from somebody else, in a form that can be used here.
 
-    Raises ValueError for one that would lead out of its folder, and for what is not the name of a
-    picture: nothing else is ever made of what came over the network.
+    Raises ValueError for a name that would lead out of its folder and for one that is not the name
+    of a picture, because data from the network must never become any other kind of file.
     """
     parts = name.split("/")
     if not name or "\0" in name or name.startswith("/") or ".." in parts:

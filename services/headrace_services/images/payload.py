@@ -1,13 +1,13 @@
-"""What travels for one picture, as msgpack arrays.
+"""What is sent for one picture, as msgpack arrays.
 
     input   [source, output, kind, content]
     value   [output, encoded picture or nil, bytes in, bytes out, frames dropped, before, after]
     before, after   [width, height, JPEG]
 
-Frames may be missing in a value, and previews: of a job's first pictures alone there are any.
+A value may lack the frames and the previews: only the first pictures of a job have previews.
 
-``source`` is the file as the user named it, ``output`` the name under the output folder, with
-``/`` between parts. Names that are not UTF-8 keep their bytes through surrogate escapes.
+``source`` is the file as the user named it, and ``output`` is the name under the output folder,
+with ``/`` between its parts. Names that are not UTF-8 are sent with surrogate escapes.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from msgspec import Struct
 
 from headrace_services.images.preview import Preview
 
-# msgpack's functions carry no types.
+# msgpack has no type annotations.
 _msgpack: Any = cast("Any", msgpack)
 
-#: The largest file in bytes that travels through the queue; larger ones need ``--shared``.
+#: The largest file, in bytes, that is sent through the queue. Larger ones need ``--shared``.
 MAX_CARRIED_BYTES = 192 * 1024 * 1024
 
-#: Enough of an input, in bytes, to hold the source's name: paths are at most 4096 bytes.
+#: How many bytes of an input are certain to contain the source's name: paths have at most 4096
+#: bytes.
 _NAME_BYTES = 4096 + 16
 
-#: ``data``: content is the file itself. ``path``: content is its absolute path, read by the slot.
-#: ``problem``: the file could not be read for the upload, and content says why.
+#: The meaning of content. ``data``: the file itself. ``path``: its absolute path, which the slot
+#: reads. ``problem``: the reason why the file could not be read for the upload.
 Kind = Literal["data", "path", "problem"]
 
 
@@ -44,7 +45,7 @@ class PictureInput(Struct, frozen=True):
 
     @staticmethod
     def decode(encoded: bytes | None) -> PictureInput:
-        """Raises ValueError for anything but an encoded input."""
+        """Decode an input. Raises ValueError for anything else."""
         match _unpack(encoded):
             case [str() as source, str() as output, "data", bytes() as content]:
                 return PictureInput(source, output, "data", content)
@@ -76,7 +77,7 @@ class PictureValue(Struct, frozen=True):
 
     @staticmethod
     def decode(encoded: bytes) -> PictureValue:
-        """Raises ValueError for anything but an encoded value."""
+        """Decode a value. Raises ValueError for anything else."""
         unpacked = _unpack(encoded)
         match cast("list[object]", unpacked) if isinstance(unpacked, list) else []:
             case [str() as output, (bytes() | None) as data, int() as size_in, int() as size_out]:
@@ -95,7 +96,7 @@ class PictureValue(Struct, frozen=True):
                 int() as size_in,
                 int() as size_out,
                 int() as frames_dropped,
-                before,  # pyright: ignore[reportUnknownVariableType] # looked at below
+                before,  # pyright: ignore[reportUnknownVariableType] # checked below
                 after,  # pyright: ignore[reportUnknownVariableType]
             ]:
                 shown: tuple[object, object] = before, after
@@ -106,7 +107,7 @@ class PictureValue(Struct, frozen=True):
 
 
 def read_source(encoded: bytes) -> str:
-    """Read a picture input's source without touching the picture in it.
+    """Read a picture input's source without decoding its picture.
 
     Raises ValueError for anything but an encoded input.
     """
@@ -118,12 +119,12 @@ def read_source(encoded: bytes) -> str:
     except (msgpack.UnpackException, ValueError) as error:
         raise ValueError("this is not the input of a picture task") from error
     if not isinstance(source, str):
-        raise ValueError("this is not the input of a picture task")  # noqa: TRY004 -- not a type slip: what came is foreign
+        raise ValueError("this is not the input of a picture task")  # noqa: TRY004 -- the data came from elsewhere, so it is a wrong value
     return source
 
 
 def printable(name: str) -> str:
-    """Make a file's name fit for messages: what is not UTF-8 in it shows as U+FFFD."""
+    """Return a file's name for a message: what is not UTF-8 is shown as U+FFFD."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""One picture: decoded strictly, worked on, encoded. Whatever is wrong with it is said in words."""
+"""Processes one picture: decodes it strictly, edits it and encodes it. Errors say what is wrong."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
     from headrace_services.images.options import Options
 
-#: Quality, 1 to 100, where none is asked for: losses that nobody sees.
+#: The default quality, 1 to 100: nobody sees what is lost.
 _DEFAULT_QUALITY = {"jpeg": 90, "webp": 85}
 
-#: What the messages hold, in lower case, when picture data are missing or wrong.
+#: Parts of libvips' messages, in lower case, which mean that data are missing or wrong.
 _DAMAGE_SIGNS = (
     "premature end",
     "unexpected end",
@@ -55,19 +55,19 @@ _DAMAGE_SIGNS = (
 
 
 class Processed(Struct, frozen=True):
-    """An encoded picture, and how many frames of the one that came in it could not hold."""
+    """An encoded picture, and how many of the input's frames it does not contain."""
 
     data: bytes
     frames_dropped: int = 0
 
 
 def process(data: bytes, file_format: str, options: Options) -> Processed:
-    """Decode a picture, do what the options ask and encode it as ``file_format``.
+    """Decode a picture, do what the options say and encode it as ``file_format``.
 
-    The picture is turned upright by its EXIF orientation; EXIF, XMP, IPTC and colour profile stay
-    (TIFF keeps no EXIF); previews in them are dropped. Frames and pages are kept, with their times,
-    where the output's format holds them; where it does not, the first is all that there is.
-    Raises BrokenPictureError, saying why, for anything that is not a whole picture.
+    The picture is turned upright according to its EXIF orientation. EXIF, XMP, IPTC and the colour
+    profile are kept (but TIFF keeps no EXIF), and previews in them are removed. Frames and pages
+    are kept, with their times, if the output's format can hold them; otherwise only the first is
+    kept. Raises BrokenPictureError, which says why, for anything that is not a complete picture.
     """
     kind = recognise(data)
     pyvips = load_libvips()
@@ -77,7 +77,7 @@ def process(data: bytes, file_format: str, options: Options) -> Processed:
         message = str(error)
         if kind != "jpeg" or _is_damage(message):
             raise BrokenPictureError(_explain(kind, file_format, message)) from error
-    # Cameras and editors write JPEGs that libjpeg warns of and that lack nothing.
+    # Cameras and editors write JPEGs that are complete although libjpeg warns about them.
     try:
         return _process(kind, data, file_format, options, "error")
     except pyvips.Error as error:
@@ -112,7 +112,7 @@ def _process(kind: str, data: bytes, file_format: str, options: Options, fail_on
 
 
 def _work(image: Image, header: Image, file_format: str, options: Options) -> Image:
-    """Work on a picture of which ``header`` tells the whole size."""
+    """Edit a picture whose full size is in ``header``."""
     plain = to_plain_space(drop_previews(upright(image)))
     return fit_to_format(apply_operation(plain, options, upright_size(header)), file_format)
 
@@ -123,7 +123,7 @@ def _save_page(page: Image, options: Options) -> bytes:
 
 
 def _are_of_one_size(pages: Iterable[Image], options: Options) -> bool:
-    """Tell whether pages can be the frames of one animation when they are worked on."""
+    """Return whether pages can be the frames of one animation after they were edited."""
     sizes = {upright_size(page) for page in pages}
     if options.operation == "thumbnail":
         sizes = {fit(*size, options.size) for size in sizes}
@@ -143,12 +143,12 @@ def _how_to_save(file_format: str, options: Options) -> dict[str, int | str]:
     if file_format in _DEFAULT_QUALITY:
         how["Q"] = options.quality or _DEFAULT_QUALITY[file_format]
     if file_format == "png":
-        # libvips' own choice, no filter, makes photographs nearly twice as large.
+        # libvips' default, which is no filter, makes photographs nearly twice as large.
         how["filter"] = "all"
     if file_format == "tiff":
         how["compression"] = "deflate"
     if file_format == "gif":
-        # libvips' own choice, 7, takes several times as long for files that are a little smaller.
+        # libvips' default of 7 takes several times as long and makes files only a little smaller.
         how["effort"] = 3
     return how
 
@@ -158,7 +158,7 @@ def _is_damage(message: str) -> bool:
 
 
 def _explain(kind: str, file_format: str, message: str) -> str:
-    """Turn libvips' several lines into one that says what is wrong, with the file or the output."""
+    """Turn libvips' message into one line that says what is wrong with the file or the output."""
     call, *lines = [line.strip() for line in message.splitlines() if line.strip()]
     detail = lines[0].rpartition(": ")[2] if lines else call
     if "out of memory" in message.lower():

@@ -1,4 +1,4 @@
-"""Where pictures go: into a folder, or one picture into a file."""
+"""Where pictures are written: into a folder, or a single picture into a file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def names_one_picture(inputs: Sequence[Path], output: Path) -> bool:
     """Return whether an output is the file for the one input rather than a folder.
 
-    Raises UsageError if it names a picture while there may be several, and for a single input if
-    its suffix is that of no format.
+    Raises UsageError if it names a picture although there may be several, and, for a single input,
+    if its suffix is not that of a format.
     """
     if len(inputs) == 1 and not inputs[0].is_dir():
         return names_file(output)
@@ -48,7 +48,7 @@ def names_file(output: Path) -> bool:
 
 
 def choose_format(output: Path, file_format: str | None) -> str | None:
-    """The format of the file for one picture. Raises UsageError if its name says another."""
+    """Return the format of a single picture's file. Raises UsageError if its name means another."""
     promised = format_of_name(output.name)
     if promised and file_format and promised != file_format:
         raise UsageError(

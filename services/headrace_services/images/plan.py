@@ -1,4 +1,4 @@
-"""Planning on the client: which files, under which names, and their bytes as the upload goes on."""
+"""Plans a job on the client: its files, their output names, and their bytes during the upload."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 
 class Picture(Struct, frozen=True):
-    """A file to be worked on: where it is, and its name under the output folder."""
+    """A file to process: its path, and its name under the output folder."""
 
     path: Path
     output: str
 
 
 class PictureInputs(Struct, frozen=True):
-    """Encoded inputs in index order; each file is read when its turn comes.
+    """The encoded inputs in index order. Each file is only read when it is needed.
 
-    A file that cannot be read then becomes an input that says so, and its task fails alone.
+    A file that cannot be read becomes an input that says so, and only its own task fails.
     """
 
     pictures: Sequence[Picture]
@@ -90,16 +90,17 @@ def plan(
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     previews: bool = False,
 ) -> Plan:
-    """Plan one task a picture.
+    """Plan a job with one task per picture.
 
-    ``inputs`` are files, taken whatever their names, and folders, of which the pictures are taken
-    by suffix: their own, or with ``recursive`` all below, whose sub-folders are kept under
-    ``output``, a folder; for one file ``output`` may be a file, whose suffix is the format's.
-    Hidden files and folders are left out. ``radius`` in pixels is for blur,
-    ``size`` (``N`` or ``WxH`` pixels) for thumbnail, ``file_format`` a word of ``FORMATS``,
-    ``quality`` 1 to 100. With ``shared`` only paths travel. With ``previews`` the first pictures
-    can be seen on the coordinator's page, before and after. Raises UsageError, in one line, for
-    anything that can be known to go wrong before it starts.
+    ``inputs`` are files, which are used whatever their names, and folders, whose pictures are
+    recognised by their suffixes: only those directly in the folder, or, with ``recursive``, also
+    those in its sub-folders, which are kept under ``output``. Hidden files and folders are left
+    out. ``output`` is a folder; for a single file, it may also be a file, whose suffix decides the
+    format. ``radius`` in pixels is for blur, ``size`` (``N`` or ``WxH`` pixels) for thumbnail,
+    ``file_format`` is one of ``FORMATS``, and ``quality`` is 1 to 100. With ``shared``, only paths
+    are sent. With ``previews``, the coordinator's page shows the first pictures, before and after.
+    Raises UsageError, with a message of one line, for any problem that can be known before the job
+    starts.
     """
     if radius is not None and operation != "blur":
         raise UsageError(f"radius is for blur only, not for {operation}")
@@ -151,7 +152,7 @@ def plan(
 
 
 def _make_absolute(path: Path) -> Path:
-    """A path as workers look for it beneath their roots: without a way back in it."""
+    """Return a path as workers look for it beneath their roots, which must not contain ``..``."""
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
@@ -163,7 +164,7 @@ def _choose_format(file: Path | None, word: str | None) -> str | None:
 def _select(
     inputs: Sequence[Path], output_dir: Path, *, recursive: bool
 ) -> Iterator[tuple[Path, PurePosixPath]]:
-    """Yield each file and its name relative to the input it came with, in a stable order."""
+    """Yield each file with its name relative to the input that it belongs to, in a stable order."""
     if not inputs:
         raise UsageError("no input: give pictures, or folders of pictures")
     for given in inputs:
@@ -221,7 +222,8 @@ def _output_name(path: Path, relative: PurePosixPath, file_format: str | None) -
     name = str(relative)
     if file_format is None:
         file_format = format_of_name(name) or _sniff(path)
-    # What no suffix and no first bytes explain is not a picture: its task will say so.
+    # If neither its suffix nor its first bytes are known, it is not a picture: its task will say
+    # so.
     return name if file_format is None else rename_for_format(name, file_format)
 
 
@@ -230,7 +232,7 @@ def _sniff(path: Path) -> str | None:
         with path.open("rb") as file:
             return sniff_format(file.read(SNIFF_BYTES))
     except OSError:
-        # Whoever reads the whole file meets the same error and says it with the task.
+        # The same error will occur when the whole file is read, and then its task reports it.
         return None
 
 
@@ -277,7 +279,8 @@ def _refuse_large(pictures: Iterable[Picture]) -> None:
         try:
             size_bytes = picture.path.stat().st_size
         except OSError:
-            # It vanished just now; reading it will say so, and its task fails alone.
+            # It has just vanished. This will be noticed when it is read, and only its own task
+            # fails.
             continue
         if size_bytes > MAX_CARRIED_BYTES:
             raise UsageError(f"{_show(picture.path)} {_too_large()}")

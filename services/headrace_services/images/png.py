@@ -12,9 +12,10 @@ _SIGNATURE_BYTES = 8
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the names and bodies of the chunks before the first with pixels.
+    """Yield the names and bodies of the chunks before the first one with pixels.
 
-    A file that is cut off or damaged ends earlier: whoever decodes it will say so.
+    If the file is truncated or damaged, this ends early; the error is reported by whoever decodes
+    it.
     """
     at = _SIGNATURE_BYTES
     while at + 8 <= len(data):
@@ -26,12 +27,12 @@ def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def count_frames(data: bytes) -> int:
-    """How many pictures a PNG holds: more than one where it is animated."""
+    """Return how many pictures a PNG holds, which is more than one if it is animated."""
     frames, is_first_shown = 1, False
     for name, body in read_chunks(data):
         if name == b"acTL" and len(body) >= 4:
             frames = int.from_bytes(body[:4])
         elif name == b"fcTL":
             is_first_shown = True
-    # The picture for programs that know no animations may be none of the animation's.
+    # The picture for programs that do not support animations may not be one of the animation's.
     return frames if is_first_shown or frames == 1 else frames + 1

@@ -1,4 +1,4 @@
-"""What a page shows of pictures: the first ones before and after, and all of them in an archive."""
+"""What a page shows of pictures: the first ones before and after, and an archive of all of them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from headrace_services.presentation import Presented
     from headrace_services.service import Parameters
 
-#: What the archive is called.
+#: The name of the archive.
 ARCHIVE = "pictures.zip"
 
-#: The date of all that is in an archive: when a picture was made, nobody knows any more.
+#: The date of everything in an archive, because it is not known when a picture was made.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
-#: Characters of a name that are shown.
+#: The maximum number of characters of a name that are shown.
 _NAME_CHARACTERS = 200
 
 
 def name_archive(parameters: Parameters) -> str:
-    """What the archive is called; "" where workers have written the pictures elsewhere."""
+    """Return the archive's name; "" if the workers have written the pictures elsewhere."""
     return "" if is_shared(parameters) else ARCHIVE
 
 
 def summarize_pictures(about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
-    """Show the first pictures. Raises ValueError for what is no picture's value."""
+    """Show the first pictures. Raises ValueError for anything that is not a picture's value."""
     first = islice(values, MOST_PICTURES)
     pictures = tuple(_show(PictureValue.decode(encoded)) for _, encoded in first)
     return Summary((("Pictures", f"{about.done:,}"),), pictures)
@@ -52,7 +52,8 @@ def write_archive(values: Iterator[tuple[int, bytes]], stream: BinaryIO) -> None
                 name = clean_line(printable(check_foreign_name(value.output)))
             except ValueError:
                 name = f"picture-{index}"
-            if name.casefold() in names:  # they may be told apart by letters alone that others fold
+            # Names may only differ in the case of letters, which some file systems ignore.
+            if name.casefold() in names:
                 name = f"{index}/{name}"
             names.add(name.casefold())
             archive.writestr(zipfile.ZipInfo(name, _DATE), value.data)

@@ -1,6 +1,6 @@
-"""Small JPEGs that show a picture before and after: what a page shows of a job's first pictures.
+"""Small JPEGs of a picture before and after, which a page shows for the first pictures of a job.
 
-They are made where the picture was worked on, and travel in its value.
+They are made where the picture was processed, and sent in its value.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from msgspec import Struct
 
 from headrace_services.images.libvips import load_libvips
 
-#: Pixels of a preview's longer side at most, and its quality.
+#: The maximum length of a preview's longer side in pixels, and its quality.
 PREVIEW_PIXELS = 320
 PREVIEW_QUALITY = 75
 
-#: Bytes of one at most: what comes as one may be anything.
+#: The maximum size of a preview in bytes, because a worker may send anything as one.
 MAX_PREVIEW_BYTES = 1 << 18
 
-#: Larger files have no preview: to decode them once more would take too long.
+#: Larger files get no preview, because it would take too long to decode them again.
 MAX_SOURCE_BYTES = 32 << 20
 
-#: Of other formats than JPEG, pictures of more pixels have none either.
+#: Pictures of other formats than JPEG get no preview either if they have more pixels.
 MAX_SOURCE_PIXELS = 50_000_000
 
 
 class Preview(Struct, frozen=True):
-    """A picture's width and height, and a small JPEG of it; b"" where there is none."""
+    """A picture's width and height, and a small JPEG of it; b"" if there is none."""
 
     width: int = 0
     height: int = 0
     jpeg: bytes = b""
 
     def to_list(self) -> list[object]:
-        """What travels."""
+        """Return the list that is sent."""
         return [self.width, self.height, self.jpeg]
 
     @classmethod
     def from_list(cls, fields: object) -> Preview:
-        """Raises ValueError for what is no preview."""
+        """Read a list that was sent. Raises ValueError if it is not a preview."""
         match fields:
             case [int() as width, int() as height, bytes() as jpeg] if (
                 min(width, height) >= 0
@@ -51,8 +51,9 @@ class Preview(Struct, frozen=True):
 
 
 def make_preview(data: bytes) -> Preview:
-    """A preview of an encoded picture, of its first frame; one without a JPEG where none can be
-    made: the picture itself may be whole all the same.
+    """Return a preview of an encoded picture, or of its first frame.
+
+    It has no JPEG if none could be made; the picture itself may still be complete.
     """
     pyvips = load_libvips()
     try:

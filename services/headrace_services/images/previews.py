@@ -1,9 +1,10 @@
-"""Previews inside a picture's metadata: they show it as it was before the filter.
+"""Previews in a picture's metadata, which show the picture as it was before the filter.
 
-A blurred picture must not leave with an unblurred preview. Cameras keep one in EXIF, Photoshop in
-its image resources: in JPEG a segment that libvips calls ``iptc-data`` and that also holds captions
-and credits, which stay. A resource is, after Adobe's file format specification: ``8BIM``, number
-(2 bytes), name (length byte and text, padded to even), size (4 bytes), data (padded to even).
+A blurred picture must not contain an unblurred preview. Cameras store one in EXIF, and Photoshop
+stores one in its image resources: in JPEG files, this is a segment that libvips calls ``iptc-data``
+and that also contains captions and credits, which are kept. According to Adobe's file format
+specification, a resource consists of ``8BIM``, a number (2 bytes), a name (a length byte and text,
+padded to an even length), a size (4 bytes), and data (padded to an even length).
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyvips import Image
 
-#: Fields that are nothing but a preview, or (TIFF's Photoshop resources) hold one and little else.
+#: Fields that are only a preview, or (like TIFF's Photoshop resources) contain one and little else.
 _PREVIEW_FIELDS = ("jpeg-thumbnail-data", "photoshop-data")
 
-#: What Photoshop's segment begins with.
+#: The first bytes of Photoshop's segment.
 _SEGMENT_HEAD = b"Photoshop 3.0\0"
 
-#: Numbers of the resources that are previews: of Photoshop 4, and of later ones.
+#: The numbers of the resources that are previews: of Photoshop 4, and of later versions.
 _PREVIEW_RESOURCES = frozenset({0x0409, 0x040C})
 
 
 def drop_previews(image: Image) -> Image:
-    """Remove every preview; captions, credits, EXIF and profile stay."""
+    """Remove every preview. Captions, credits, EXIF and the profile are kept."""
     fields = image.get_fields()
     dropped = [field for field in _PREVIEW_FIELDS if field in fields]
     resources = image.get("iptc-data") if "iptc-data" in fields else None
@@ -33,7 +34,7 @@ def drop_previews(image: Image) -> Image:
     kept = drop_preview_resources(segment)
     if not dropped and kept == segment:
         return image
-    # Any: the type stubs of pyvips know no fields of bytes.
+    # Any, because pyvips' type stubs do not know fields of type bytes.
     changed: Any = image.copy()
     for field in dropped:
         changed.remove(field)
@@ -44,9 +45,9 @@ def drop_previews(image: Image) -> Image:
 
 
 def drop_preview_resources(segment: bytes) -> bytes:
-    """Photoshop's segment without the previews in it; from where it cannot be read on, nothing.
+    """Return Photoshop's segment without its previews, up to where it cannot be read any more.
 
-    What is not Photoshop's segment (bare IPTC) is given back as it came.
+    A segment that is not Photoshop's (bare IPTC) is returned unchanged.
     """
     if not segment.startswith(_SEGMENT_HEAD):
         return segment

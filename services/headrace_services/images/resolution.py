@@ -1,8 +1,9 @@
-"""Resolution: how large a picture wants to be printed. What does not say it, gains none.
+"""Resolution: at which size a picture is to be printed. If the input has none, the output gets
+none.
 
-libvips has a resolution for every picture, 25.4 or 72 dots an inch where the file has none, and
-writes it; so it is looked up in the input whether there was one, and taken out of the output
-where there was not.
+libvips has a resolution for every picture, and writes it; if the file has none, libvips uses 25.4
+or 72 dots per inch. So this module finds out whether the input has a resolution, and removes that
+of the output otherwise.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from headrace_services.images.tiff import RESOLUTION_FIELDS, drop_fields
 if TYPE_CHECKING:
     from pyvips import Image
 
-#: Where EXIF stands in a JPEG of libvips, which writes one into every JPEG: it is a TIFF too.
+#: Where EXIF is in a JPEG written by libvips, which adds EXIF to every JPEG. EXIF is a TIFF, too.
 _EXIF_HEAD = b"Exif\0\0"
 _EXIF_HEAD_AT = 6
 
 
 def states_resolution(kind: str, data: bytes, header: Image) -> bool:
-    """Tell whether a file says in how many dots an inch or a centimetre it is to be printed."""
+    """Return whether a file says how many dots per inch or centimetre are to be printed."""
     if kind == "png":
         return any(name == b"pHYs" and body[8:] == b"\1" for name, body in read_chunks(data))
     return "resolution-unit" in header.get_fields()
 
 
 def drop_resolution(file_format: str, encoded: bytes) -> bytes:
-    """Take the resolution out of a file that libvips has written."""
+    """Remove the resolution from a file that libvips has written."""
     match file_format:
         case "tiff":
             return drop_fields(encoded, RESOLUTION_FIELDS)

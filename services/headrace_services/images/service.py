@@ -1,4 +1,4 @@
-"""The images service: one picture a task."""
+"""The images service: each task processes one picture."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 
     from headrace_services.presentation import Presented
 
-#: A task is named in at most this many characters.
+#: The maximum number of characters of a task's description.
 _LONGEST_DESCRIPTION = 200
 
 
 class PictureRunner(Struct, frozen=True):
-    """Runs the tasks of one job in a slot. So many of its first pictures have ``previews``.
+    """Runs the tasks of one job in a slot. ``previews`` is how many of the first pictures get
+    previews.
 
-    Raises TaskFailedError, whose message begins with the file's name, for a picture that cannot
-    be read, decoded, encoded or (``shared``) written.
+    Raises TaskFailedError, whose message begins with the file's name, for a picture that cannot be
+    read, decoded, encoded or (if ``shared``) written.
     """
 
     options: Options
@@ -99,7 +100,7 @@ class ImagesService:
         self._permits = Permits()
 
     def permit(self, permits: Permits) -> None:
-        """Note where files may be read and written here; before this is called, nowhere."""
+        """Note where files may be read and written. Before this is called, none may."""
         self._permits = permits
 
     def engine(self) -> str:
@@ -119,7 +120,7 @@ class ImagesService:
 
     def describe(
         self,
-        operation: str,  # noqa: ARG002 - the protocol's
+        operation: str,  # noqa: ARG002 - required by the protocol
         parameters: Parameters,  # noqa: ARG002 - as above
         index: int,
         task_input: bytes | None,
@@ -132,33 +133,35 @@ class ImagesService:
             return source
         return "…" + source[1 - _LONGEST_DESCRIPTION :]
 
-    def is_ordered(self, operation: str) -> bool:  # noqa: ARG002 - the protocol's
+    def is_ordered(self, operation: str) -> bool:  # noqa: ARG002 - required by the protocol
         return False
 
     def gather(
         self,
-        operation: str,  # noqa: ARG002 - the protocol's
+        operation: str,  # noqa: ARG002 - required by the protocol
         parameters: Parameters,
         values: Iterator[tuple[int, bytes]],
         target: Target,
     ) -> Gathered:
-        """Write pictures as they come under ``target.path``, or where the plan wants them.
+        """Write pictures as they come under ``target.path``, or where the plan says.
 
-        One that the plan wants in a file goes to ``target.path`` itself, unless that is a folder.
-        Their names are the plan's; where the job was submitted elsewhere, they are the values' own,
-        as far as those are names of pictures, and ``target.path`` has to be given.
+        If the plan says that a single picture goes to a file, it is written to ``target.path``
+        itself, unless that is a folder. The names are those of the plan. If the job was submitted
+        elsewhere, they are those in the values, as far as they are names of pictures, and
+        ``target.path`` is required.
 
-        Raises OutputError where no picture can be written there (a full disk, no permission); a
-        single one that cannot is told in ``problems``. Shared pictures are counted: they are
-        where the plan said, and nothing is written here.
+        Raises OutputError if no picture can be written there (for example because the disk is full
+        or permission is missing). If only some pictures cannot be written, they are listed in
+        ``problems``. Shared pictures are only counted: they are where the plan said, and nothing is
+        written here.
         """
         if target.format is not None:
             raise UsageError("pictures are in the format that their job was submitted with")
         return gather_pictures(parameters, values, target)
 
     def name_download(self, operation: str, parameters: Parameters) -> str:
-        """What the archive of a job's pictures is called."""
-        from headrace_services.images.presenting import (  # noqa: PLC0415 -- for pages alone
+        """Return the name of the archive of a job's pictures."""
+        from headrace_services.images.presenting import (  # noqa: PLC0415 -- only for pages
             name_archive,
         )
 
@@ -166,8 +169,8 @@ class ImagesService:
         return name_archive(parameters)
 
     def summarize(self, about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
-        """Show the first pictures, before and after. Raises ValueError for what is none."""
-        from headrace_services.images.presenting import (  # noqa: PLC0415 -- for pages alone
+        """Show the first pictures, before and after. Raises ValueError for an invalid value."""
+        from headrace_services.images.presenting import (  # noqa: PLC0415 -- only for pages
             summarize_pictures,
         )
 
@@ -176,8 +179,8 @@ class ImagesService:
     def write_download(
         self, about: Presented, values: Iterator[tuple[int, bytes]], stream: BinaryIO
     ) -> None:
-        """Write the pictures as an archive. Raises ValueError for what is none."""
-        from headrace_services.images.presenting import (  # noqa: PLC0415 -- for pages alone
+        """Write the pictures as an archive. Raises ValueError for an invalid value."""
+        from headrace_services.images.presenting import (  # noqa: PLC0415 -- only for pages
             write_archive,
         )
 

@@ -1,8 +1,8 @@
-"""TIFF files as libvips writes them: fields left out of their directories, pages put together.
+"""TIFF files as libvips writes them: removes fields from their directories, and joins their pages.
 
-A TIFF is a chain of directories, one a page, each a table of fields whose values lie in the entry
-itself or, where they are too long, elsewhere in the file at an offset (TIFF 6.0, 1992; BigTIFF
-has the same with wider numbers).
+A TIFF is a chain of directories, one per page. Each is a table of fields, whose values are in the
+entry itself or, if they are too long, elsewhere in the file at an offset (TIFF 6.0, 1992; BigTIFF
+is the same with wider numbers).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 #: XResolution, YResolution and ResolutionUnit.
 RESOLUTION_FIELDS = frozenset({282, 283, 296})
 
-#: Fields whose values are themselves offsets: of a page's strips or tiles.
+#: Fields whose values are themselves offsets, of a page's strips or tiles.
 _FIELDS_OF_OFFSETS = frozenset({273, 324})
 
-#: Bytes of a value of each type.
+#: How many bytes a value of each type has.
 _TYPE_BYTES = {
     **dict.fromkeys((1, 2, 6, 7), 1),
     **dict.fromkeys((3, 8), 2),
@@ -29,15 +29,18 @@ _TYPE_BYTES = {
     **dict.fromkeys((5, 10, 12, 16, 17, 18), 8),
 }
 
-#: Whole numbers among the types, as struct names them.
+#: The types that are whole numbers, as struct names them.
 _OFFSET_CODES = {3: "H", 4: "I", 16: "Q"}
 
-#: What classic TIFF's offsets, of 32 bits, can point to.
+#: What the 32-bit offsets of classic TIFF can point to.
 _MOST_BYTES = 2**32
 
 
 class _Layout(Struct, frozen=True):
-    """Where things are: ``first`` points to the first directory, ``pointer`` is an offset."""
+    """The layout of a TIFF: ``first`` is where the offset of the first directory is.
+
+    The others are the formats of a directory's number of entries, of an entry, and of an offset.
+    """
 
     first: int
     count: struct.Struct
@@ -46,14 +49,14 @@ class _Layout(Struct, frozen=True):
 
 
 class _Directory(Struct, frozen=True):
-    """A directory in a file: where it begins, and where it points to the next."""
+    """A directory in a file: where it begins, and where it has the offset of the next one."""
 
     start: int
     next_at: int
 
 
 def drop_fields(encoded: bytes, fields: frozenset[int]) -> bytes:
-    """Leave fields out of every directory. What does not have them is given back as it came."""
+    """Remove fields from every directory. Files without these fields are returned unchanged."""
     changed = bytearray(encoded)
     layout = _read_layout(encoded)
     size = layout.entry.size
@@ -68,7 +71,7 @@ def drop_fields(encoded: bytes, fields: frozenset[int]) -> bytes:
 
 
 def join_pages(pages: Sequence[bytes]) -> bytes:
-    """Put the pages of several files into one. Raises ValueError where they are 4 GiB or more."""
+    """Join the pages of several files. Raises ValueError if they have 4 GiB or more."""
     joined = bytearray(pages[0])
     layout = _read_layout(pages[0])
     link_at = _last(pages[0], layout).next_at
@@ -83,7 +86,7 @@ def join_pages(pages: Sequence[bytes]) -> bytes:
 
 
 def check_pages(data: bytes) -> None:
-    """Raises EOFError where a page that a page before it tells of lies beyond the end."""
+    """Raise EOFError if the file ends before one of its pages."""
     layout = _read_layout(data)
     seen: set[int] = set()
     try:
@@ -96,7 +99,7 @@ def check_pages(data: bytes) -> None:
 
 
 def _move(page: bytes, base: int) -> bytes:
-    """A file's bytes with offsets that are right when they begin at ``base``."""
+    """Return a file's bytes with the offsets that they need when they begin at ``base``."""
     moved = bytearray(page)
     layout = _read_layout(page)
     for directory in _walk(page, layout):

@@ -1,9 +1,9 @@
-"""WebP files: the frames of animations as their encoder must not leave them.
+"""WebP files: corrects the frames of animations that were encoded by libvips and libwebp.
 
-libvips shows frames of 10 ms or less for 100, and libwebp shows one of several equal frames for as
-long as all of them: here each frame gets its own time back. A file is RIFF: chunks of a name, a
-size and a body padded to even; an animation's frames are ANMF chunks (Google's "WebP Container
-Specification").
+libvips replaces times of 10 ms or less by 100 ms, and libwebp merges equal frames into one, which
+is shown as long as all of them. This module gives each frame its own time back. A file is in RIFF
+format: chunks of a name, a size and a body that is padded to an even length. The frames of an
+animation are ANMF chunks (Google's "WebP Container Specification").
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     Chunk = tuple[bytes, bytes]
 
-#: What libvips leaves as it is, in milliseconds: anything less becomes 100.
+#: The shortest time in milliseconds that libvips does not change to 100.
 SHORTEST_KEPT_MS = 11
 
 #: The longest time of a frame, in milliseconds.
 LONGEST_MS = 2**24 - 1
 
-#: Bytes of a frame's head: place, size, time and flags.
+#: How many bytes a frame's header has: position, size, time and flags.
 _HEAD_BYTES = 16
 _TIME = slice(12, 15)
 _FLAGS = 15
 _DISPOSES = 1
 
-#: What makes up a picture.
+#: The chunks that make up a picture.
 _PICTURE_CHUNKS = frozenset({b"ALPH", b"VP8 ", b"VP8L"})
 
-#: In the head of a file: it has an animation, it has transparency.
+#: Flags in the header of a file: it has an animation, and it has transparency.
 _ANIMATED = 0x02
 _TRANSPARENT = 0x10
 
@@ -45,13 +45,13 @@ def restore_frames(
     *,
     is_transparent: bool,
 ) -> bytes:
-    """Give every frame its own time, those that were merged with the one before them too.
+    """Give every frame its own time, including those that were merged with the one before them.
 
-    A file whose frames leave out what is transparent is told to be so, which libwebp forgets.
+    A file with transparent frames is also marked as transparent, which libwebp may omit.
 
-    ``asked_ms`` are the times that the encoder was given, all over 0, and ``wanted_ms`` the right
-    ones; ``nothing`` is a WebP of one transparent pixel, which is what a frame adds that is equal
-    to the one before it.
+    ``asked_ms`` are the times that the encoder was given, all above 0, and ``wanted_ms`` are the
+    right ones. ``nothing`` is a WebP of one transparent pixel, which is used as the content of a
+    frame that is equal to the one before it.
     """
     chunks = list(_read_chunks(encoded))
     if not any(name == b"ANMF" for name, _ in chunks):
@@ -64,7 +64,7 @@ def restore_frames(
             restored.append((name, body))
             continue
         times = _take(left, int.from_bytes(body[_TIME], "little"))
-        if body[_FLAGS] & _DISPOSES:  # what follows would be drawn on a cleared place
+        if body[_FLAGS] & _DISPOSES:  # the next frame would be drawn on a cleared area
             times = [sum(times)]
         restored.append((name, _set_time(body, times[0])))
         restored += [(name, _set_time(bytes(_HEAD_BYTES) + added, time)) for time in times[1:]]
@@ -76,7 +76,7 @@ def restore_frames(
 
 
 def _take(left: Iterator[tuple[int, int]], shown_ms: int) -> list[int]:
-    """The wanted times of the frames that are shown as one, for ``shown_ms`` altogether."""
+    """Return the wanted times of the frames that were merged into one of ``shown_ms``."""
     times: list[int] = []
     for asked, wanted in left:
         times.append(wanted)
@@ -87,7 +87,7 @@ def _take(left: Iterator[tuple[int, int]], shown_ms: int) -> list[int]:
 
 
 def _animate(chunks: list[Chunk], time_ms: int, loop: int) -> list[Chunk]:
-    """Make an animation of a still picture, as which libwebp writes frames that are all equal."""
+    """Make an animation of a still picture, which libwebp writes if all frames are equal."""
     picture = [chunk for chunk in chunks if chunk[0] in _PICTURE_CHUNKS]
     rest = [chunk for chunk in chunks if chunk[0] not in _PICTURE_CHUNKS | {b"VP8X"}]
     head = next((body for name, body in chunks if name == b"VP8X"), None) or _make_head(picture)
@@ -104,7 +104,7 @@ def _animate(chunks: list[Chunk], time_ms: int, loop: int) -> list[Chunk]:
 
 
 def _make_head(picture: list[Chunk]) -> bytes:
-    """The head of a file that has none, with the size that its picture says."""
+    """Return a header for a file that has none, with the size that its picture says."""
     name, body = picture[-1]
     if name == b"VP8L":
         bits = int.from_bytes(body[1:5], "little")

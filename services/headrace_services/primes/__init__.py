@@ -1,6 +1,6 @@
-"""Primes: find, count and test them, and count prime tuplets.
+"""Primes: finds, counts and tests them, and counts prime tuplets.
 
-Cheap to import: NumPy, gmpy2 and the primesieve library are loaded where work is done.
+It is cheap to import: NumPy, gmpy2 and the primesieve library are only loaded by what uses them.
 """
 
 from __future__ import annotations

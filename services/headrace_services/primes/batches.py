@@ -1,8 +1,8 @@
-"""Numbers to be tested, as tasks carry them, and what a task says about them.
+"""Numbers to be tested, as tasks carry them, and the results of the tests.
 
-A task's input is a msgpack list of numbers, each in as few big-endian bytes as hold it (none for
-0). Its value is a msgpack list of that same list and a bytes with 1 for each prime and 0 for each
-other number: the numbers travel back, for the input is gone by then.
+A task's input is a msgpack list of numbers, each as the shortest possible big-endian bytes (empty
+for 0). Its value is a msgpack list of that same list and of bytes, with a 1 for each prime and a 0
+for each other number. The numbers are sent back because the input has been deleted by then.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from headrace_services.primes.primality import ROUNDS, is_prime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: Tasks that numbers are dealt into where they do not become too small: four for each of 64 slots.
+#: How many tasks are made unless they become too small: four for each of 64 slots.
 _WANTED_TASKS = 256
-#: Seconds a task takes, about, at least and at most; a number that takes longer is alone.
+#: How many seconds a task takes, at least and at most, approximately. A slower number is alone.
 _LEAST_SECONDS, _MOST_SECONDS = 0.005, 0.1
-#: Bytes of numbers in one task, at most; a number that has more is alone.
+#: The maximum size of a task's numbers in bytes. A number with more bytes is alone.
 _MOST_BYTES = 2**20
-#: Seconds for one Miller-Rabin round of 4,423 bits, measured, and how they grow with the bits.
+#: How many seconds a Miller-Rabin round with 4,423 bits takes (measured), and the exponent with
+#: which this grows with the number of bits.
 _ROUND_SECONDS, _ROUND_BITS, _GROWTH = 0.02, 4423, 2.4
-#: Seconds for a number of few bits, as most are.
+#: How many seconds a small number takes. Most numbers are small.
 _SMALL_SECONDS = 5e-6
 
 
 def deal_numbers(numbers: Sequence[int]) -> list[range]:
-    """Deal numbers into tasks, by how long each may take; gives the positions of each task's."""
+    """Divide numbers into tasks by estimated time. Returns the positions of each one's numbers."""
     costs = [_estimate_seconds(number) for number in numbers]
     budget = min(max(sum(costs) / _WANTED_TASKS, _LEAST_SECONDS), _MOST_SECONDS)
     dealt: list[range] = []
@@ -52,7 +53,7 @@ def encode_numbers(numbers: Sequence[int]) -> bytes:
 
 
 def test_numbers(task_input: bytes) -> bytes:
-    """Test the numbers of an input; gives the task's value."""
+    """Test the numbers of an input, and return the task's value."""
     numbers = cast("list[bytes]", _unpack(task_input))
     verdicts = bytes(is_prime(int.from_bytes(number, "big")) for number in numbers)
     return _pack([numbers, verdicts])
@@ -64,7 +65,7 @@ def decode_numbers(task_input: bytes) -> list[int]:
 
 
 def decode_verdicts(value: bytes) -> Iterator[tuple[int, bool]]:
-    """Decode a task's value: each number, and whether it is prime, in the order they were given."""
+    """Decode a task's value: yield each number and whether it is prime, in the input's order."""
     numbers, verdicts = cast("tuple[list[bytes], bytes]", _unpack(value))
     for number, verdict in zip(numbers, verdicts, strict=True):
         yield int.from_bytes(number, "big"), bool(verdict)
@@ -81,10 +82,10 @@ def _measure_bytes(number: int) -> int:
 
 
 def _pack(value: object) -> bytes:
-    # msgpack has no stubs.
+    # msgpack has no type stubs.
     return cast("bytes", msgpack.packb(value))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _unpack(data: bytes) -> object:
-    # msgpack has no stubs.
+    # msgpack has no type stubs.
     return cast("object", msgpack.unpackb(data))  # pyright: ignore[reportUnknownMemberType]

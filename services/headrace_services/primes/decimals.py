@@ -1,9 +1,10 @@
-"""Decimal text of ascending numbers, made by NumPy a million numbers' range at a time.
+"""The decimal text of ascending numbers, which NumPy makes for ranges of a million at a time.
 
-Among the numbers from k * 10^6 to (k + 1) * 10^6 only the last six digits differ. A row is the
-number and a separator; its last eight bytes are one 64-bit integer: a digit of k, the six digits
-from a table, the separator. Rows are laid by repeating the first digits, then those integers are
-written into all rows at once. That is about 7 ns a number, ten times faster than ``str``.
+The numbers from k * 10^6 to (k + 1) * 10^6 only differ in their last six digits. A row is a number
+and a separator. Its last eight bytes are one 64-bit integer, which consists of a digit of k, six
+digits from a table, and the separator. So rows are made by repeating the first digits, and then
+these integers are written into all rows at once. This takes about 7 ns per number and is ten times
+faster than ``str``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Numbers of a block, which share all their digits but the last six.
+#: The numbers of a block, which have the same digits except for the last six.
 _BLOCK = 10**6
-#: Bytes of a row's integer: a digit of the block's number, six digits, the separator.
+#: How many bytes a row's integer has: a digit of the block's number, six digits, the separator.
 _TAIL_BYTES = 8
 
 
 def format_numbers(
     base: int, distances: NDArray[np.int64], separator: bytes = b"\n"
 ) -> Iterator[bytes | bytearray]:
-    """Write ``base`` plus each distance in decimal, each with the separator (one byte) behind it.
+    """Write ``base`` plus each distance in decimal, each followed by the separator (one byte).
 
     The distances are ascending and not negative. Yields the text in pieces.
     """
@@ -56,7 +57,7 @@ def _format_block(block: int, indices: NDArray[np.int64], separator: bytes) -> b
 
 @cache
 def _make_tails(separator: bytes) -> NDArray[np.uint64]:
-    """Eight bytes for each of 000000 to 999999: a zero byte, the six digits, the separator."""
+    """Return eight bytes for each of 000000 to 999999: a zero byte, six digits, the separator."""
     rows = np.zeros((_BLOCK, _TAIL_BYTES), dtype=np.uint8)
     numbers = np.arange(_BLOCK, dtype=np.uint32)
     for column in range(6, 0, -1):

@@ -1,4 +1,4 @@
-"""Which library finds primes in this process: primesieve where it is installed, else NumPy."""
+"""Chooses the library that finds primes in this process: primesieve if installed, else NumPy."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Environment variable that forces an engine: ``primesieve`` or ``numpy``.
+#: The environment variable that selects an engine: ``primesieve`` or ``numpy``.
 ENGINE_VARIABLE = "HEADRACE_PRIMES_ENGINE"
 
 
 class Engine(Protocol):
-    """Finds primes in [start, stop), where 0 <= start <= stop <= 2^64. Not thread safe."""
+    """Finds primes in [start, stop), where 0 <= start <= stop <= 2^64. It is not thread-safe."""
 
     def count(self, start: int, stop: int) -> int:
-        """How many primes."""
+        """Return how many primes there are."""
         ...
 
     def count_tuplets(self, start: int, stop: int, size: int) -> int:
-        """How many prime tuplets of the size with all their members in the range."""
+        """Return how many prime tuplets of this size have all their members in the range."""
         ...
 
     def generate(self, start: int, stop: int) -> NDArray[np.uint64]:
-        """The primes, ascending; 8 bytes each in memory."""
+        """Return the primes in ascending order. They use 8 bytes of memory each."""
         ...
 
 
 def choose_engine() -> Engine:
-    """Choose the engine. Raises what ``find_primesieve`` does."""
+    """Choose the engine. Raises the same errors as ``find_primesieve``."""
     found = find_primesieve()
     if found is not None:
         return found
@@ -43,14 +43,14 @@ def choose_engine() -> Engine:
 
 
 def name_engine() -> str:
-    """Name the engine and its version, without NumPy: an agent needs no more than the name.
+    """Return the engine's name and version without loading NumPy, as an agent only needs the name.
 
-    Raises what ``find_primesieve`` does, and ImportError where NumPy would do it and is missing.
+    Raises the same errors as ``find_primesieve``, and ImportError if NumPy is needed but missing.
     """
     found = find_primesieve()
     if found is not None:
         return found.name
-    from importlib import metadata  # noqa: PLC0415 - mail headers and archives, for whoever needs it
+    from importlib import metadata  # noqa: PLC0415 - loads modules for mail and archives
 
     try:
         return f"NumPy sieve {metadata.version('numpy')}"
@@ -62,10 +62,10 @@ def name_engine() -> str:
 def find_primesieve() -> Primesieve | None:
     """Find primesieve, once per process.
 
-    None where it is not installed, or the environment asks for NumPy.
+    Returns None if it is not installed or if the environment selects NumPy.
 
-    Raises ValueError for an unknown word in HEADRACE_PRIMES_ENGINE, and OSError where it asks for
-    primesieve and no library of it can be loaded.
+    Raises ValueError for an unknown word in HEADRACE_PRIMES_ENGINE, and OSError if primesieve is
+    selected there but its library cannot be loaded.
     """
     wanted = os.environ.get(ENGINE_VARIABLE, "")
     if wanted not in ("", "numpy", "primesieve"):

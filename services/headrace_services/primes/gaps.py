@@ -1,6 +1,6 @@
-"""The gap code: a run of consecutive primes in about one byte each.
+"""The gap code, which stores consecutive primes in about one byte each.
 
-Layout of a value, which stands alone:
+This is the layout of a value, which is complete in itself:
 
     nothing                       there is no prime in the run
     8 bytes, little-endian        the first prime
@@ -8,9 +8,9 @@ Layout of a value, which stands alone:
         k bytes of 0              255 * k, and
         one byte of 1 to 255      the rest of h
 
-Distances between odd primes are even and above 0, so a byte of 0 is free to say "255 more"; below
-2^64 no h is above 775 (the largest gap there is 1,550), so k is at most 3. The distance from 2 to
-3 is the one odd one: a run that begins with 2 is coded as if it began with 1.
+Distances between odd primes are even and above 0, so a byte of 0 is free for the meaning "255
+more". Below 2^64, h is at most 775 (the largest gap is 1,550), so k is at most 3. The only odd
+distance is the one from 2 to 3: a run that begins with 2 is coded as if it began with 1.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Bytes of a value at most; what is longer does not fit the network's frames.
+#: The maximum size of a value in bytes. Longer ones do not fit into the network's frames.
 MAX_VALUE_BYTES = 16 * 2**20
 
-#: Bytes of the first prime.
+#: How many bytes the first prime has.
 _HEAD_BYTES = 8
 #: What a byte of 0 stands for.
 _ESCAPED = 255
-#: Primes that are worked on at once, so that temporary arrays fit a core's cache.
+#: How many primes are processed at once, so that temporary arrays fit into a core's cache.
 _BATCH = 2**17
 
 
 def encode_primes(primes: NDArray[np.uint64]) -> bytes:
-    """Encode consecutive primes, ascending.
+    """Encode consecutive primes in ascending order.
 
-    Raises ValueError where the value would be longer than 16 MiB.
+    Raises ValueError if the value would be longer than 16 MiB.
     """
     if not len(primes):
         return b""
@@ -57,9 +57,10 @@ def encode_primes(primes: NDArray[np.uint64]) -> bytes:
 
 
 def decode_runs(value: bytes) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Decode piece by piece: a base, and the distances of the next primes from it, ascending.
+    """Decode a value in pieces: yield a base, and the ascending distances of the next primes from
+    it.
 
-    The prime 2, if it is there, comes alone. Raises ValueError for what is not a gap code.
+    If it contains the prime 2, that is yielded alone. Raises ValueError if it is not a gap code.
     """
     if not value:
         return
@@ -85,7 +86,7 @@ def decode_runs(value: bytes) -> Iterator[tuple[int, NDArray[np.int64]]]:
             distances = distances[ends]
         if len(distances):
             yield base, distances
-        # In the midst of an escape this is no prime, yet the right base for what follows.
+        # In the middle of an escape this is not a prime, but it is the right base for what follows.
         base = following
 
 

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from headrace_services.service import Parameters, Target
 
-#: Formats that the verdicts of a test can be written in.
+#: The formats in which the verdicts of a test can be written.
 TEST_FORMATS = ("text", "json")
 
 
 def gather_sum(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
 ) -> Gathered:
-    """Add up counts; raises OutputError where a task's count is missing.
+    """Add up counts. Raises OutputError if a task's count is missing.
 
-    With a path, the number is written there as a line.
+    If there is a path, the number is written there as a line.
     """
     if target.format not in (None, "text", "json"):
         raise UsageError(f"a count cannot be written as {target.format}: use text or json")
@@ -48,7 +48,7 @@ def gather_sum(
 def gather_primes(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
 ) -> Gathered:
-    """Write primes in order; raises OutputError where a task's primes are missing."""
+    """Write primes in order. Raises OutputError if a task's primes are missing."""
     from headrace_services.primes.writers import (  # noqa: PLC0415 - NumPy, which counts don't need
         WRITERS,
     )
@@ -58,7 +58,7 @@ def gather_primes(
         raise UsageError(f"primes cannot be written as {target.format}: use {', '.join(WRITERS)}")
     partition = Partition.from_parameters(parameters)
     with open_destination(target) as file:
-        # Standard output may be a file that is only ever appended to.
+        # Standard output may be a file to which data can only be appended.
         rewindable = target.path is not None and file.seekable()
         found = writer(
             _check_order(partition, values), file, stop=partition.stop, rewindable=rewindable
@@ -75,12 +75,12 @@ def gather_primes(
 def gather_verdicts(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
 ) -> Gathered:
-    """Tell of each number in the order given; raises OutputError where one is missing.
+    """Report each number in the given order. Raises OutputError if one is missing.
 
-    Lines are ``N prime`` or ``N composite``, which here says no more than "not prime": it is also
-    said of 0 and 1. The result is a list of ``{"number": N, "prime": bool}``, where a number from
-    2^64 on is text, for few readers of JSON take longer ones. Without a path or format it is held
-    in memory as a whole; with one, it is written as it comes.
+    The lines are ``N prime`` or ``N composite``, where "composite" only means "not prime": it is
+    also written for 0 and 1. The result is a list of ``{"number": N, "prime": bool}``, in which
+    numbers from 2^64 on are text, because few readers of JSON accept longer ones. Without a path or
+    a format it is completely held in memory; otherwise it is written as it comes.
     """
     total = int(str(parameters.get("numbers")))
     verdicts = _check_verdicts(total, values)

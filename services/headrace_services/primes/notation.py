@@ -6,16 +6,16 @@ import re
 
 from headrace_services.gmp import from_decimal, to_decimal
 
-#: Bits of a range's bound: such text is refused beyond 2^64.
+#: How many bits a range's bound has: text for numbers beyond 2^64 is refused.
 MAX_BOUND_BITS = 64
-#: Bits of a number to be tested: up to 2^4000000, about 1.2 million decimal digits.
+#: How many bits a number to be tested has: up to 2^4000000, about 1.2 million decimal digits.
 MAX_CANDIDATE_BITS = 4_000_000
 
-#: Bits that a decimal digit carries: log2(10), rounded down.
+#: How many bits a decimal digit represents: log2(10), rounded down.
 _BITS_PER_DIGIT = 3.3219
-#: Digits of an exponent, at most; what has more is beyond any limit here.
+#: The maximum number of digits of an exponent. Longer ones exceed all limits here.
 _MAX_EXPONENT_DIGITS = 9
-#: Characters of a number that a message shows.
+#: How many characters of a number a message shows.
 _SHOWN_CHARACTERS = 40
 
 #: A term of a sum.
@@ -32,13 +32,14 @@ class NumberTooLargeError(ValueError):
 
 
 def parse_number(text: str, max_bits: int = MAX_BOUND_BITS) -> int:
-    """Whole number that the text stands for; one far above 2^max_bits is never computed.
+    """Return the whole number for a text. Numbers far above 2^max_bits are not even computed.
 
-    Takes digits with or without ``_`` between them, ``1e9`` and ``1.5e9`` where they are whole,
-    powers as ``10**9`` or ``2^64``, and any of the last three with such numbers added or taken off.
+    Accepts digits with or without ``_`` between them, ``1e9`` and ``1.5e9`` if they are whole,
+    powers such as ``10**9`` or ``2^64``, and sums and differences of such numbers that begin with
+    one of the last three forms.
 
-    Raises ValueError with one line that quotes the text: NumberTooLargeError for one that is too
-    large.
+    Raises ValueError with one line that quotes the text, and NumberTooLargeError if the number is
+    too large.
     """
     terms = _split(text.strip())
     if not terms:
@@ -60,12 +61,12 @@ def parse_number(text: str, max_bits: int = MAX_BOUND_BITS) -> int:
 
 
 def _split(text: str) -> list[re.Match[str]]:
-    """The terms of a sum; none where the text is not one."""
+    """Return the terms of a sum; an empty list if the text is not a sum."""
     terms: list[re.Match[str]] = []
     place = 0
     while place < len(text):
         term = _TERM.match(text, place)
-        # Digits with other digits taken off are rather a range, or a date.
+        # Digits minus other digits are more likely to be a range or a date.
         plain = terms and not (terms[0]["exponent"] or terms[0]["power"])
         if (
             term is None
@@ -79,7 +80,7 @@ def _split(text: str) -> list[re.Match[str]]:
 
 
 def _compute(term: re.Match[str], max_bits: int) -> int:
-    """Value of a term; raises as ``_raise`` and ``_shift`` do."""
+    """Return the value of a term. Raises the same errors as ``_raise`` and ``_shift``."""
     if term["power"]:
         value = _raise(term["whole"], term["power"], max_bits)
     else:
@@ -88,7 +89,7 @@ def _compute(term: re.Match[str], max_bits: int) -> int:
 
 
 def _raise(base_text: str, power_text: str, max_bits: int) -> int:
-    """Power of a base; raises OverflowError, uncomputed, where it is far above 2^max_bits."""
+    """Return the power of a base. If it is far above 2^max_bits, this only raises OverflowError."""
     base = _shift(base_text, None, None, max_bits)
     power_text = power_text.lstrip("0") or "0"
     if base > 1 and (
@@ -96,15 +97,15 @@ def _raise(base_text: str, power_text: str, max_bits: int) -> int:
         or (base.bit_length() - 1) * int(power_text) > max_bits
     ):
         raise OverflowError
-    # 0 and 1 to the power of anything above 0 are themselves.
+    # 0 and 1 are equal to all of their powers with an exponent above 0.
     return int(base ** (int(power_text) if base > 1 else int(power_text != "0")))
 
 
 def _shift(whole: str, fraction: str | None, exponent: str | None, max_bits: int) -> int:
-    """Value of ``whole.fraction`` times a power of ten.
+    """Return the value of ``whole.fraction`` times a power of ten.
 
-    Raises OverflowError, uncomputed, where it is far above 2^max_bits, and ArithmeticError where
-    it is not whole.
+    Raises OverflowError, without computing it, if it is far above 2^max_bits, and ArithmeticError
+    if it is not whole.
     """
     fraction = (fraction or "").rstrip("0")
     digits = (whole.replace("_", "") + fraction).lstrip("0")
@@ -128,7 +129,7 @@ def _shift(whole: str, fraction: str | None, exponent: str | None, max_bits: int
 
 
 def show_number(number: int) -> str:
-    """Decimal text for a message: whole when short, else its head and how many digits it has."""
+    """Return decimal text for a message: of a long number, its beginning and the digit count."""
     digits = to_decimal(number)
     if len(digits) <= _SHOWN_CHARACTERS:
         return digits

@@ -1,4 +1,4 @@
-"""A range of numbers cut into tasks by arithmetic, so that 10^9 tasks cost nothing to plan."""
+"""A range of numbers, divided into tasks by arithmetic: even 10^9 tasks take no time to plan."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from headrace_services.primes.notation import show_number
 if TYPE_CHECKING:
     from headrace_services.service import Parameters
 
-#: First number that no range may hold.
+#: The first number that is beyond all ranges.
 RANGE_END = 2**64
-#: Tasks of one job at most: what a store's signed 64-bit integer holds.
+#: The maximum number of tasks of one job, which is what a store's signed 64-bit integer can hold.
 MAX_TASKS = 2**63 - 1
 
-#: Slots that a job is cut for where nobody says how many there are.
+#: The number of slots for which a job is divided if their number is not known.
 _UNKNOWN_SLOTS = 16
-#: Tasks for each slot, at least and at most, so that none waits long for another at the end.
+#: How many tasks each slot gets, at least and at most, so that none waits long for others at the
+#: end.
 _LEAST_PER_SLOT, _MOST_PER_SLOT = 4, 16
-#: Numbers of a task, at least, in a job that is small: about 2.5 ms of counting with primesieve.
+#: The minimum of a task's numbers in a small job: about 2.5 ms of counting with primesieve.
 _LEAST_SPAN = 2 * 10**7
-#: Numbers of a task to one number of the root of its stop where the task's start-up, the primes up
-#: to that root, takes as long as the counting, about; and where it takes a twentieth of it.
+#: A task begins by making the primes up to the root of its stop. If it has three times as many
+#: numbers as that root is large, this takes about as long as the counting; with 50 times, a
+#: twentieth of it.
 _BEARABLE_ROOTS, _CHEAP_ROOTS = 3, 50
-#: Numbers of a counting task where the start-up does not matter: 0.2 s near 0 with primesieve.
+#: How many numbers a counting task has if this start does not matter: 0.2 s near 0 with primesieve.
 _COUNT_SPAN = 2 * 10**9
-#: Numbers of a finding task likewise: about 30 ms, and a value of at most 3 MB.
+#: The same for a finding task: about 30 ms, and a value of at most 3 MB.
 _FIND_SPAN = 5 * 10**7
-#: Numbers of a finding task where the start-up does matter: 45 MB in the slot, a value of 6 MB.
+#: How many numbers a finding task has if the start does matter: 45 MB in the slot, a value of 6 MB.
 _LONG_FIND_SPAN = 2 * 10**8
-#: Primes of one finding task, about, at most: a byte each in its value, which stays well below
-#: 16 MiB, and 8 bytes each in the slot.
+#: The maximum number of primes of one finding task, approximately. Each has one byte in its value,
+#: which stays well below 16 MiB, and 8 bytes in the slot.
 _MAX_PRIMES_PER_TASK = 12_000_000
 
 
 class Partition(Struct, frozen=True):
-    """The range [start, stop) in tasks of ``span`` numbers, the last one shorter."""
+    """The range [start, stop) in tasks of ``span`` numbers. The last one may be shorter."""
 
     start: int
     stop: int
@@ -50,7 +52,7 @@ class Partition(Struct, frozen=True):
         return -(-(self.stop - self.start) // self.span)
 
     def locate(self, index: int) -> tuple[int, int]:
-        """First number of a task, and the number behind its last.
+        """Return the first number of a task, and the number after its last.
 
         Raises ValueError for an index that the job does not have.
         """
@@ -60,13 +62,13 @@ class Partition(Struct, frozen=True):
         return low, min(low + self.span, self.stop)
 
     def to_parameters(self) -> dict[str, object]:
-        """Put into parameters; bounds as text, for 2^64 is beyond msgpack's integers."""
+        """Return this as parameters. Bounds are text, as 2^64 exceeds msgpack's integers."""
         span = self.span if self.span < RANGE_END else str(self.span)
         return {"start": str(self.start), "stop": str(self.stop), "span": span}
 
     @staticmethod
     def from_parameters(parameters: Parameters) -> Partition:
-        """Read back from parameters; raises ValueError where they are not a partition's."""
+        """Read this from parameters. Raises ValueError if they are not those of a partition."""
         try:
             start, stop = int(str(parameters["start"])), int(str(parameters["stop"]))
             span = int(str(parameters["span"]))
@@ -78,8 +80,8 @@ class Partition(Struct, frozen=True):
 def partition_range(start: int, stop: int, span: int) -> Partition:
     """Check a range and the span of its tasks.
 
-    Raises ValueError with one line for a range that is negative, reversed or beyond 2^64, and for
-    a span that is not positive or makes more than 2^63 - 1 tasks.
+    Raises ValueError with one line for a range that is negative, reversed or beyond 2^64, and for a
+    span that is not positive or makes more than 2^63 - 1 tasks.
     """
     for bound in (start, stop):
         if bound < 0:
@@ -104,26 +106,26 @@ def partition_range(start: int, stop: int, span: int) -> Partition:
 
 
 def choose_counting_span(start: int, stop: int, slots: int | None = None) -> int:
-    """Numbers per task of a job that counts, for so many slots if that is known.
+    """Return how many numbers a counting task has, for this number of slots if that is known.
 
-    Each task first makes the primes up to the square root of its stop, in about 0.9 ns for each
-    number up to there: the span grows with that root, near 2^64 to where a task takes seconds.
+    Each task first makes the primes up to the square root of its stop, which takes about 0.9 ns for
+    each number up to there. So the span grows with that root; near 2^64 a task takes seconds.
     """
     return _choose_span(start, stop, max(_COUNT_SPAN, isqrt(stop) // 2), slots)
 
 
 def choose_finding_span(start: int, stop: int, slots: int | None = None) -> int:
-    """Numbers per task of a job that finds: as for counting, and its value must stay small."""
+    """Return how many numbers a finding task has. Its value, unlike a count, must stay small."""
     root = isqrt(stop)
     most = max(_FIND_SPAN, min(2 * _BEARABLE_ROOTS * root, _LONG_FIND_SPAN), root // 4)
     return _choose_span(start, stop, min(most, limit_finding_span(start)), slots)
 
 
 def limit_finding_span(start: int) -> int:
-    """Numbers a finding task may have, at most, so that its value stays below 16 MiB.
+    """Return how many numbers a finding task may have, so that its value stays below 16 MiB.
 
-    Near n about one number in ln(n) is prime, and primes are densest where the range starts; from
-    0 on, the limit is about 208 million numbers with 11.5 million primes.
+    Near n about one number in ln(n) is prime, and primes are densest where the range starts. From 0
+    on, the limit is about 208 million numbers with 11.5 million primes.
     """
     return int(_MAX_PRIMES_PER_TASK * log(max(start, 2 * 10**8)) / 1.1)
 
@@ -132,9 +134,10 @@ def _choose_span(start: int, stop: int, most: int, slots: int | None) -> int:
     root, numbers = isqrt(stop), stop - start
     shared = slots or _UNKNOWN_SLOTS
     fewest, finest = numbers // (shared * _LEAST_PER_SLOT), numbers // (shared * _MOST_PER_SLOT)
-    # As fine as is cheap, within what the slots want; with very many slots, as fine as is bearable.
+    # Tasks are as small as is cheap, within what the slots need; if there are very many slots, as
+    # small as is still acceptable.
     span = max(finest, min(fewest, _CHEAP_ROOTS * root), _BEARABLE_ROOTS * root, _LEAST_SPAN)
     span = min(span, most)
-    # Round numbers, so that a task's name in a log is easy to read.
+    # Round numbers make a task's name in a log easy to read.
     step = int(10 ** max(len(str(span)) - 2, 0))
     return span // step * step

@@ -1,4 +1,4 @@
-"""How a job about primes is cut into tasks; what cannot be done is refused here, at once."""
+"""How a job about primes is divided into tasks. Impossible jobs are refused here, at once."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from headrace_services.service import Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-#: Sizes of prime tuplets that can be counted.
+#: The sizes of prime tuplets that can be counted.
 TUPLET_SIZES = range(2, 7)
 
 
 def plan_count(start: int, stop: int, span: int | None = None, *, slots: int | None = None) -> Plan:
     """Plan to count the primes in [start, stop).
 
-    ``span`` is how many numbers a task takes; without it, it is chosen for so many ``slots``, if
-    that is known. Raises ValueError with one line for a range or span that is not possible.
+    ``span`` is how many numbers a task has. Without it, it is chosen for the number of ``slots``,
+    if that is known. Raises ValueError with one line for a range or span that is not possible.
     """
     partition_range(start, stop, RANGE_END)
     chosen = choose_counting_span(start, stop, slots) if span is None else span
@@ -38,10 +38,11 @@ def plan_count(start: int, stop: int, span: int | None = None, *, slots: int | N
 
 
 def plan_find(start: int, stop: int, span: int | None = None, *, slots: int | None = None) -> Plan:
-    """Plan to find the primes in [start, stop); ``span`` and ``slots`` are as for counting.
+    """Plan to find the primes in [start, stop). ``span`` and ``slots`` are the same as for
+    counting.
 
-    Raises ValueError with one line for a range or span that is not possible, also for a span
-    whose primes would not fit one task's value.
+    Raises ValueError with one line for a range or span that is not possible, including a span whose
+    primes would not fit into one task's value.
     """
     partition_range(start, stop, RANGE_END)
     chosen = choose_finding_span(start, stop, slots) if span is None else span
@@ -80,7 +81,7 @@ def plan_tuplets(
 
 
 def plan_test(numbers: Iterable[int]) -> Plan:
-    """Plan to test each number, of any size up to 2^4000000, in the order given.
+    """Plan to test each number, in the given order. Numbers may be as large as 2^4000000.
 
     Raises ValueError with one line for a negative number and for one that is too large.
     """

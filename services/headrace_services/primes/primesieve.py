@@ -1,7 +1,7 @@
-"""Kim Walisch's primesieve, through the C interface of its shared library; no compiler needed.
+"""Kim Walisch's primesieve, used through the C interface of its shared library, without a compiler.
 
-Its intervals are inclusive and end at 2^64 - 1. It reports an error on standard error, and by
-PRIMESIEVE_ERROR (2^64 - 1) or, for arrays, by setting errno to EDOM.
+Its intervals are inclusive and end at 2^64 - 1. It reports errors on standard error, and by
+returning PRIMESIEVE_ERROR (2^64 - 1) or, for arrays, by setting errno to EDOM.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: What counting functions return when they could not count.
+#: What counting functions return if they could not count.
 PRIMESIEVE_ERROR = 2**64 - 1
-#: The C enumeration's word for primes of 64 bits without sign.
+#: The value of the C enumeration for primes of 64 bits without sign.
 _UINT64_PRIMES = 13
-#: Versions of the library's binary interface, newest first; what is used here is the same in all.
+#: The versions of the library's binary interface, newest first. What is used here is in all of
+#: them.
 _SONAMES = tuple(range(14, 7, -1))
 _COUNTERS = {
     2: "primesieve_count_twins",
@@ -35,7 +36,7 @@ _COUNTERS = {
 
 
 class Primesieve:
-    """The engine on a loaded library. One thread: a slot is one core's worth of work."""
+    """The engine on a loaded library. It uses one thread, because a slot stands for one core."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         library.primesieve_version.restype = ctypes.c_char_p
@@ -62,19 +63,19 @@ class Primesieve:
         return f"primesieve {version.decode()}"
 
     def count(self, start: int, stop: int) -> int:
-        """Count primes; raises MemoryError where the library could not."""
+        """Count primes. Raises MemoryError if the library could not."""
         return _count(self._count_primes, start, stop)
 
     def count_tuplets(self, start: int, stop: int, size: int) -> int:
-        """Count tuplets; raises MemoryError where the library could not."""
+        """Count tuplets. Raises MemoryError if the library could not."""
         return _count(self._count_tuplets[size], start, stop)
 
     def generate(self, start: int, stop: int) -> NDArray[np.uint64]:
-        """View the library's own array of primes; it is freed with the last view of it.
+        """Return a view of the library's own array of primes, which is freed with its last view.
 
-        Raises MemoryError where the library could not make it.
+        Raises MemoryError if the library could not make it.
         """
-        import numpy as np  # noqa: PLC0415 - an agent names its engine, and needs no more
+        import numpy as np  # noqa: PLC0415 - an agent only needs the engine's name
 
         if start >= stop:
             return np.empty(0, dtype=np.uint64)
@@ -93,7 +94,7 @@ class Primesieve:
 
 
 class _Memory:
-    """Memory of the library's in the shape that NumPy views without a copy."""
+    """Memory of the library, in a form that NumPy can use without a copy."""
 
     def __init__(self, address: int, size: int) -> None:
         self.__array_interface__ = {
@@ -105,12 +106,12 @@ class _Memory:
 
 
 def load_primesieve() -> Primesieve:
-    """Load the library; raises OSError where there is none."""
+    """Load the library. Raises OSError if there is none."""
     for name in _name_candidates():
         try:
             return Primesieve(ctypes.CDLL(name, use_errno=True))
         except (OSError, AttributeError):
-            # AttributeError: a library of that name without the functions needed here.
+            # AttributeError means that it lacks the functions needed here.
             continue
     raise OSError(f"no library libprimesieve.so.{_SONAMES[-1]} to .{_SONAMES[0]} was found")
 

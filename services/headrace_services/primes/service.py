@@ -1,4 +1,4 @@
-"""The service ``primes``: what can be done about primes, for workers and clients."""
+"""The service ``primes``: what workers and clients can do about primes."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ if TYPE_CHECKING:
     from headrace_services.presentation import Presented, Summary
     from headrace_services.service import Gathered, Parameters, Target, TaskRunner
 
-#: Characters of a task's name, at most.
+#: The maximum number of characters of a task's name.
 _NAME_CHARACTERS = 200
 
 
 class PrimesService:
-    """Find, count and test primes, and count prime tuplets.
+    """Finds, counts and tests primes, and counts prime tuplets.
 
-    What it needs to work (NumPy, gmpy2, primesieve) is imported at the first call that works, so
-    that a command line that only plans or explains stays fast.
+    The libraries that it needs (NumPy, gmpy2, primesieve) are only imported by the first call that
+    uses them, so that a command line that only plans or explains stays fast.
     """
 
     @property
     def name(self) -> str:
-        """The word for it."""
+        """Its name."""
         return "primes"
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The words for what it can do."""
+        """The names of its operations."""
         return ("find", "count", "test", "tuplets")
 
     def engine(self) -> str:
-        """Which library finds primes here; numbers are tested with gmpy2 in any case.
+        """Return which library finds primes here. Numbers are always tested with gmpy2.
 
-        Raises OSError or ValueError where HEADRACE_PRIMES_ENGINE asks for what is not there.
+        Raises OSError or ValueError if HEADRACE_PRIMES_ENGINE selects something that is not there.
         """
         from headrace_services.primes.engine import name_engine  # noqa: PLC0415 - see class
 
         return name_engine()
 
     def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
-        """Make ready to run tasks; raises ValueError for a wrong operation or parameters."""
+        """Prepare to run tasks. Raises ValueError for a wrong operation or parameters."""
         from headrace_services.primes.tasks import PREPARERS  # noqa: PLC0415 - see class
 
         if operation not in PREPARERS:
@@ -54,19 +54,19 @@ class PrimesService:
     def describe(
         self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
     ) -> str:
-        """Name a task by its range, or by the numbers it tests."""
+        """Name a task by its range, or by the numbers that it tests."""
         try:
             if operation == "test":
                 name = _name_numbers(index, task_input)
             else:
                 low, high = Partition.from_parameters(parameters).locate(index)
                 name = f"{operation} from {low} to {high}"
-        except Exception:  # noqa: BLE001 - it is asked about tasks that went wrong
+        except Exception:  # noqa: BLE001 - the task may be invalid
             name = f"{operation} task {index}"
         return name[:_NAME_CHARACTERS]
 
     def is_ordered(self, operation: str) -> bool:
-        """Tell whether order matters: primes and verdicts are written in order, counts added."""
+        """Return whether the order matters: primes and verdicts are ordered, counts are added."""
         return operation in ("find", "test")
 
     def gather(
@@ -76,7 +76,7 @@ class PrimesService:
         values: Iterator[tuple[int, bytes]],
         target: Target,
     ) -> Gathered:
-        """Put values together; raises OutputError where one is missing or writing fails."""
+        """Combine the values. Raises OutputError if one is missing or writing fails."""
         from headrace_services.primes.gather import GATHERERS  # noqa: PLC0415 - see class
 
         if operation not in GATHERERS:
@@ -84,15 +84,15 @@ class PrimesService:
         return GATHERERS[operation](parameters, values, target)
 
     def name_download(self, operation: str, parameters: Parameters) -> str:
-        """What the file with the results is called."""
-        from headrace_services.primes.summary import FILES  # noqa: PLC0415 - for pages alone
+        """Return the name of the file with the results."""
+        from headrace_services.primes.summary import FILES  # noqa: PLC0415 - only for pages
 
         del parameters
         return FILES.get(operation, "")
 
     def summarize(self, about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
-        """Count primes, and find the largest gap. Raises ValueError for what are no values."""
-        from headrace_services.primes.summary import (  # noqa: PLC0415 - for pages alone
+        """Count primes, and find the largest gap. Raises ValueError for invalid values."""
+        from headrace_services.primes.summary import (  # noqa: PLC0415 - only for pages
             summarize_primes,
         )
 
@@ -101,8 +101,8 @@ class PrimesService:
     def write_download(
         self, about: Presented, values: Iterator[tuple[int, bytes]], stream: BinaryIO
     ) -> None:
-        """Write what the command line writes. Raises OutputError where a task has no value."""
-        from headrace_services.presentation import (  # noqa: PLC0415 - for pages alone
+        """Write what the command line writes. Raises OutputError if a task has no value."""
+        from headrace_services.presentation import (  # noqa: PLC0415 - only for pages
             gather_to_stream,
         )
 
@@ -119,7 +119,7 @@ PRIMES = PrimesService()
 
 def _name_numbers(index: int, task_input: bytes | None) -> str:
     from headrace_services.primes.batches import decode_numbers  # noqa: PLC0415 - imports msgpack
-    from headrace_services.primes.notation import show_number  # noqa: PLC0415 - with the above
+    from headrace_services.primes.notation import show_number  # noqa: PLC0415 - as above
 
     numbers = decode_numbers(task_input or b"")
     more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""

@@ -1,13 +1,13 @@
 """A segmented sieve of Eratosthenes in NumPy, for machines without the primesieve library.
 
-It holds odd numbers only, one byte each, in blocks of at most 16 MiB. The multiples of 3 to 13
-come from a repeated pattern, those of other small primes are struck slice by slice in parts of
-1 MiB that fit a core's cache, and those of large primes by index, many primes at once.
+It only has odd numbers, one byte each, in blocks of at most 16 MiB. The multiples of 3 to 13 come
+from a repeated pattern. Those of other small primes are struck out by slices, in parts of 1 MiB
+that fit into a core's cache, and those of large primes by index, for many primes at once.
 
-The base primes reach to the square root of the range's end only where the block is long enough
-to be worth it, and never beyond 2^27, so that memory stays bounded up to 2^64. Where they stop
-short of the root, the few numbers left are tested one by one, which is exact below 2^64, and far
-slower: long ranges beyond 2^54 want primesieve.
+The base primes only reach to the square root of the range's end if the block is long enough to
+justify this, and never beyond 2^27, so that memory is bounded up to 2^64. If they end before the
+root, the few remaining numbers are tested one by one. This is exact below 2^64, but much slower:
+long ranges beyond 2^54 need primesieve.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Odd numbers, and so bytes, of one block at most.
+#: The maximum number of odd numbers, and so of bytes, in one block.
 BLOCK_ODDS = 2**24
-#: Odd numbers of one part of a block: 1 MiB.
+#: How many odd numbers one part of a block has: 1 MiB.
 _PART_ODDS = 2**20
-#: Base primes reach at least here where the range's end has a larger root...
+#: Base primes always reach at least to here if the range's end has a larger root, ...
 _LEAST_DEPTH = 2**16
-#: ...and never beyond: 7.6 million primes in 30 MB.
+#: ... and never beyond this: 7.6 million primes in 30 MB.
 _MOST_DEPTH = 2**27
-#: Primes below this are struck slice by slice: at about 50 multiples in a part both ways cost the
-#: same.
+#: Smaller primes are struck out by slices. With about 50 multiples in a part, both ways take the
+#: same time.
 _SLICED_BELOW = 20_000
-#: Base primes, or indices, that are worked on at once: 8 MiB.
+#: How many base primes, or indices, are processed at once: 8 MiB.
 _BATCH = 2**20
 #: The primes whose multiples come from the pattern, and the odd numbers after which it repeats.
 _PATTERN_PRIMES = (3, 5, 7, 11, 13)
@@ -45,7 +45,7 @@ _PATTERN_ODDS = 3 * 5 * 7 * 11 * 13
 
 
 class NumpySieve:
-    """The engine on NumPy alone."""
+    """The engine that only uses NumPy."""
 
     def count(self, start: int, stop: int) -> int:
         """Count primes."""
@@ -55,7 +55,7 @@ class NumpySieve:
         return found
 
     def count_tuplets(self, start: int, stop: int, size: int) -> int:
-        """Count tuplets: those that begin in a block are looked up in it and a little beyond."""
+        """Count tuplets. The members of those that begin in a block may be a little beyond it."""
         beyond = PATTERNS[size][0][-1] // 2
         found = 0
         for low, odds in _cut(start, stop):
@@ -82,7 +82,7 @@ class NumpySieve:
 
 
 def _cut(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut [start, stop) into blocks: the first odd number, and how many odd numbers."""
+    """Divide [start, stop) into blocks: yield the first odd number, and how many there are."""
     low = start | 1
     left = (stop - low + 1) // 2
     while left > 0:
@@ -93,7 +93,7 @@ def _cut(start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def _sieve(low: int, odds: int) -> NDArray[np.bool_]:
-    """Flag the primes among ``odds`` odd numbers from ``low``."""
+    """Return flags for the primes among ``odds`` odd numbers from ``low`` on."""
     root = isqrt(low + 2 * odds - 2)
     depth = _choose_depth(root, odds)
     base = _find_base((depth - 1).bit_length())
@@ -116,10 +116,11 @@ def _sieve(low: int, odds: int) -> NDArray[np.bool_]:
 
 
 def _choose_depth(root: int, odds: int) -> int:
-    """Choose how far base primes reach: to the root, or less where testing is cheaper.
+    """Choose how far the base primes reach: to the root, or less if testing is cheaper.
 
-    Striking with one more base prime costs some 40 ns a block, testing one of the numbers left up
-    to 8 us, and all primes are among them: it pays to reach the root unless it is very far.
+    Striking out the multiples of one more base prime takes about 40 ns per block. Testing one of
+    the remaining numbers takes up to 8 us, and all primes are among them. So it is best to reach
+    the root unless it is very far.
     """
     if root <= min(max(_LEAST_DEPTH, 64 * odds), _MOST_DEPTH):
         return root
@@ -128,7 +129,7 @@ def _choose_depth(root: int, odds: int) -> int:
 
 @lru_cache(maxsize=1)
 def _find_base(bits: int) -> NDArray[np.uint32]:
-    """Odd primes below 2^bits; by bits so that tasks of one job share them."""
+    """Return the odd primes below 2^bits. The limit is coarse, so that tasks share them."""
     end = 2**bits
     if bits <= 8:
         return np.array([n for n in range(3, end, 2) if is_prime(n)], dtype=np.uint32)
@@ -146,7 +147,7 @@ def _find_base(bits: int) -> NDArray[np.uint32]:
 
 @lru_cache(maxsize=1)
 def _make_pattern() -> NDArray[np.bool_]:
-    """Odd numbers from 1 without factors from 3 to 13, for one part and a period more."""
+    """Return flags for the odd numbers without factors from 3 to 13: one part and one period."""
     numbers = np.arange(_PATTERN_ODDS) * 2 + 1
     period = np.logical_and.reduce([numbers % prime != 0 for prime in _PATTERN_PRIMES])
     return np.resize(period, _PART_ODDS + _PATTERN_ODDS)
@@ -163,10 +164,10 @@ def _lay_pattern(low: int, odds: int) -> NDArray[np.bool_]:
 
 
 def _find_first_multiples(low: int, primes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index of each prime's first odd multiple from ``low``, not below the prime's square."""
+    """Return the index of each prime's first odd multiple from ``low`` on, at least its square."""
     rest = (np.uint64(low) % primes.astype(np.uint64)).astype(np.int64)
     distance = np.where(rest == 0, 0, primes - rest)
-    # From an odd number, an odd distance leads to an even multiple: the next one is odd.
+    # From an odd number, an odd distance leads to an even multiple. The next one is odd.
     distance += np.where(distance & 1, primes, 0)
     if low < _MOST_DEPTH**2:
         np.maximum(distance, primes * primes - low, out=distance)
@@ -192,7 +193,7 @@ def _strike_indices(flags: NDArray[np.bool_], low: int, base: NDArray[np.uint32]
     indices = _find_first_multiples(low, primes)
     first = 0
     while first < len(primes):
-        # All primes of a batch get as many columns as its smallest needs.
+        # All primes of a batch get as many columns as its smallest one needs.
         columns = odds // int(primes[first]) + 1
         rows = slice(first, first + max(_BATCH // columns, 1))
         first = rows.stop

@@ -11,18 +11,18 @@ from headrace_services.primes.partition import Partition
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What tuplets are called, by size.
+#: The names of tuplets, by size.
 _TUPLETS = {2: "Twins", 3: "Triplets", 4: "Quadruplets", 5: "Quintuplets", 6: "Sextuplets"}
 
-#: What the file with the results of each operation is called.
+#: The names of the files with the results of each operation.
 FILES = {"find": "primes.txt", "count": "count.txt", "test": "verdicts.txt", "tuplets": "count.txt"}
 
-#: Digits of a number that is shown whole.
+#: The maximum number of digits of a number that is shown completely.
 _MOST_DIGITS = 40
 
 
 def summarize_primes(about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
-    """Sum up the values of a job."""
+    """Summarise the values of a job."""
     if not about.ended:
         return Summary(message="There is a summary when the job has ended.")
     if not about.is_whole:
@@ -42,7 +42,7 @@ def summarize_primes(about: Presented, values: Iterator[tuple[int, bytes]]) -> S
 
 
 def _sum_up(values: Iterator[tuple[int, bytes]]) -> tuple[tuple[str, str], ...]:
-    """Facts about primes in ascending order. Raises ValueError for others."""
+    """Return facts about primes in ascending order. Raises ValueError for others."""
     from numpy import argmax, diff  # noqa: PLC0415 - counts need none
 
     from headrace_services.primes.gaps import decode_runs  # noqa: PLC0415 - NumPy

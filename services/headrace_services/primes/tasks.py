@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def prepare_count(parameters: Parameters) -> TaskRunner:
-    """Count a task's primes; the value is the count in decimal."""
+    """Count a task's primes. The value is the count in decimal."""
     partition, engine = Partition.from_parameters(parameters), choose_engine()
 
     def run(index: int, _: bytes | None) -> bytes:
@@ -25,7 +25,7 @@ def prepare_count(parameters: Parameters) -> TaskRunner:
 
 
 def prepare_find(parameters: Parameters) -> TaskRunner:
-    """Find a task's primes; the value is their gap code."""
+    """Find a task's primes. The value is their gap code."""
     partition, engine = Partition.from_parameters(parameters), choose_engine()
 
     def run(index: int, _: bytes | None) -> bytes:
@@ -35,7 +35,7 @@ def prepare_find(parameters: Parameters) -> TaskRunner:
 
 
 def prepare_tuplets(parameters: Parameters) -> TaskRunner:
-    """Count the tuplets whose last member is in a task; the value is the count in decimal.
+    """Count the tuplets whose last member is in a task. The value is the count in decimal.
 
     Raises ValueError for a size that is not known.
     """

@@ -1,6 +1,7 @@
-"""Primes as people want them: lines of text, a NumPy array file, or one JSON array.
+"""Writes primes as lines of text, as a NumPy array file, or as one JSON array.
 
-A writer takes gap codes in order and writes as it goes; memory does not grow with the primes.
+A writer gets gap codes in order and writes them as they come. Its memory does not grow with the
+number of primes.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from headrace_services.primes.gaps import decode_runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: Largest stop whose primes are written as int64; beyond, they are uint64.
+#: The largest stop whose primes are written as int64. Beyond, they are uint64.
 _INT64_STOP = 2**63
-#: Bytes of an array file's head; padded, so that it can be written again with the count.
+#: How many bytes an array file's header has. It is padded, so that the count can be added later.
 _HEAD_BYTES = 128
-#: Bytes of gap code that are held in memory before they go to a temporary file.
+#: How many bytes of gap code are held in memory before they are moved to a temporary file.
 _SPOOL_BYTES = 16 * 2**20
 
 
@@ -31,15 +32,15 @@ class Writer(Protocol):
     def __call__(
         self, values: Iterable[bytes], file: BinaryIO, *, stop: int, rewindable: bool
     ) -> int:
-        """Write the primes of a range that ends at ``stop``; returns how many there were.
+        """Write the primes of a range that ends at ``stop``, and return how many there were.
 
-        ``rewindable`` tells whether the file may be written again from its beginning.
+        ``rewindable`` says whether the beginning of the file may be overwritten later.
         """
         ...
 
 
 def write_text(values: Iterable[bytes], file: BinaryIO, *, stop: int, rewindable: bool) -> int:
-    """Write one prime a line."""
+    """Write one prime per line."""
     del stop, rewindable
     found = 0
     for value in values:
@@ -53,7 +54,7 @@ def write_json(values: Iterable[bytes], file: BinaryIO, *, stop: int, rewindable
     """Write one array of numbers, on one line."""
     del stop, rewindable
     found = 0
-    # What goes before the next number: only so has the last one nothing behind it.
+    # It is written before the next number, so that nothing follows the last one.
     opening = b"["
     for value in values:
         for base, distances in decode_runs(value):
@@ -67,10 +68,10 @@ def write_json(values: Iterable[bytes], file: BinaryIO, *, stop: int, rewindable
 
 
 def write_npy(values: Iterable[bytes], file: BinaryIO, *, stop: int, rewindable: bool) -> int:
-    """Write a NumPy array file, of int64, or of uint64 where ``stop`` is beyond 2^63.
+    """Write a NumPy array file, of int64, or of uint64 if ``stop`` is beyond 2^63.
 
-    Its head tells the count. Where it cannot be written again, the gap codes, an eighth of the
-    array, wait in a temporary file until all are there.
+    Its header contains the count. If the header cannot be overwritten later, the gap codes, which
+    have an eighth of the array's size, wait in a temporary file until all are there.
     """
     kind = np.dtype("<i8" if stop <= _INT64_STOP else "<u8")
     if rewindable:
@@ -89,7 +90,7 @@ def write_npy(values: Iterable[bytes], file: BinaryIO, *, stop: int, rewindable:
         return _write_array(_read_back(spool), file, kind)
 
 
-#: The words for the formats, the default first.
+#: The names of the formats. The first one is the default.
 WRITERS: dict[str, Writer] = {"text": write_text, "npy": write_npy, "json": write_json}
 
 
@@ -109,7 +110,7 @@ def _read_back(spool: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
 
 
 def _make_head(kind: np.dtype[np.generic], count: int) -> bytes:
-    """Head of format version 1.0 (numpy.lib.format): magic, length, a dict as text, padding."""
+    """Return a header of version 1.0 (numpy.lib.format): magic, length, dict as text, padding."""
     text = f"{{'descr': '{kind.str}', 'fortran_order': False, 'shape': ({count},), }}"
     prefix = b"\x93NUMPY\x01\x00" + struct.pack("<H", _HEAD_BYTES - 10)
     return prefix + text.encode().ljust(_HEAD_BYTES - 11) + b"\n"
