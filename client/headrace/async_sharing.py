@@ -1,11 +1,11 @@
-"""Shared objects by name, as methods of an AsyncCluster; see ``headrace.sharing``."""
+"""Shared objects with names, as methods of an AsyncCluster; see ``headrace.sharing``."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # else imported where it is wanted, so that programs start quickly
+if TYPE_CHECKING:  # imported when needed, so that programs start quickly
     from headrace.async_shared import (
         AsyncDict,
         AsyncEvent,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # else imported where it is wanted, so that programs start qu
 
 
 class AsyncSharedFactory(ABC):
-    """Makes a shared object when there is none of its name, and finds it when there is."""
+    """Makes a shared object if there is none with its name, and finds it otherwise."""
 
     _shared_session: AsyncSession | None = None
 
@@ -28,38 +28,38 @@ class AsyncSharedFactory(ABC):
     def _find_manager(self) -> QueueManager: ...
 
     async def value(self, name: str, initial: Any = 0) -> AsyncValue:
-        """A value; ``initial`` if there was none."""
+        """Return a value, which is ``initial`` if it is new."""
         from headrace.async_shared import AsyncValue  # noqa: PLC0415 - see above
         from headrace.async_shared.sealing import seal  # noqa: PLC0415 - see above
 
         return await AsyncValue(self._open_shared(), name).open(seal(initial))
 
     async def list(self, name: str) -> AsyncList:
-        """A list, empty at first."""
+        """Return a list, which is empty if it is new."""
         from headrace.async_shared import AsyncList  # noqa: PLC0415 - see above
 
         return await AsyncList(self._open_shared(), name).open()
 
     async def dict(self, name: str) -> AsyncDict:
-        """A dict, empty at first."""
+        """Return a dict, which is empty if it is new."""
         from headrace.async_shared import AsyncDict  # noqa: PLC0415 - see above
 
         return await AsyncDict(self._open_shared(), name).open()
 
     async def lock(self, name: str) -> AsyncLock:
-        """A lock, free at first."""
+        """Return a lock, which is not held if it is new."""
         from headrace.async_shared import AsyncLock  # noqa: PLC0415 - see above
 
         return await AsyncLock(self._open_shared(), name).open()
 
     async def event(self, name: str) -> AsyncEvent:
-        """An event, not set at first."""
+        """Return an event, which is not set if it is new."""
         from headrace.async_shared import AsyncEvent  # noqa: PLC0415 - see above
 
         return await AsyncEvent(self._open_shared(), name).open()
 
     async def queue(self, name: str, maxsize: int = 0) -> AsyncQueue:
-        """A queue, empty at first, in which ``maxsize`` items wait at most, or any number."""
+        """Return a queue, empty if it is new. At most ``maxsize`` items wait; 0 is any number."""
         from headrace.async_shared import AsyncQueue  # noqa: PLC0415 - see above
         from headrace.async_shared.primitives import check_maxsize  # noqa: PLC0415 - see above
 
@@ -67,11 +67,11 @@ class AsyncSharedFactory(ABC):
         return await handle.open(maxsize=check_maxsize(maxsize))
 
     async def shared(self) -> tuple[SharedStatus, ...]:
-        """Every shared object there is."""
+        """Return every shared object."""
         return await self._open_shared().list_names()
 
     async def delete_shared(self, name: str) -> None:
-        """Forget a shared object of any kind. Raises UnknownSharedError."""
+        """Delete a shared object of any kind. Raises UnknownSharedError."""
         from headrace.async_shared.sealing import check_name  # noqa: PLC0415 - see above
 
         await self._open_shared().change(check_name(name), "", "delete")

@@ -1,4 +1,4 @@
-"""Calls of an executor that wait in this program, where they can be cancelled at once.
+"""The calls of an executor that wait in this program, where they can be cancelled at once.
 
 submit ─► held ─► handed over, as many as ``pace`` permits ─► outcome
             └─► cancelled: nobody but this program knew of it
@@ -26,10 +26,10 @@ from headrace_wire.locks import make_lock
 
 T = TypeVar("T")
 
-#: Seconds between two looks at how many slots there are, while calls are held.
+#: How many seconds pass between two checks of the number of slots, while calls are held.
 LOOK_SECONDS = 2.0
 
-#: Where a call is: here, out of this program's hands, or taken back.
+#: Where a call is: held here, handed over, or withdrawn.
 HELD, OUT, BACK = "held", "out", "back"
 
 
@@ -42,23 +42,23 @@ class ExecutorBrokenError(UnreachableError, BrokenExecutor):
 class CallFuture(Future[T]):
     """A future whose call runs elsewhere; see ``concurrent.futures.Future``.
 
-    As with a ``ProcessPoolExecutor`` a call is said to be running when it has been handed over.
+    As in a ``ProcessPoolExecutor``, a call counts as running when it has been handed over.
     """
 
     def __init__(self, backlog: Backlog, item: bytes, name: str) -> None:
         super().__init__()
         self._backlog = backlog
-        #: The call as it travels, while it is held.
+        #: The encoded call, while it is held.
         self.item = item
         self.name = name
         self.index = -1
         self.place = HELD
 
     def cancel(self, *, kill: bool = False) -> bool:
-        """Take the call back if it has not been handed over; with ``kill`` also one that runs.
+        """Withdraw the call if it has not been handed over; with ``kill``, also if it is running.
 
-        False when it is too late. Raises UnreachableError when the coordinator cannot be asked to
-        kill it.
+        Returns False if it is too late. Raises UnreachableError if the coordinator cannot be asked
+        to kill it.
         """
         if self._backlog.take_back(self) or (
             kill and not self.done() and self._backlog.kill(self.index)
@@ -67,7 +67,7 @@ class CallFuture(Future[T]):
         return self.cancelled()
 
     def running(self) -> bool:
-        """Whether the call has been handed over, and is not over."""
+        """Return whether the call has been handed over and is not over."""
         return self.place == OUT and not self.done()
 
     def result(self, timeout: float | None = None) -> T:
@@ -85,7 +85,7 @@ class CallFuture(Future[T]):
         return super().exception(self._wait(seconds))
 
     def _wait(self, seconds: float | None) -> float | None:
-        """Wait where a signal would not end the library's own wait. Returns what that is given."""
+        """Wait where a signal would not end the library's own wait. Returns the time left."""
         if HEED_SECONDS is None:
             return seconds
         for part in divide(seconds):
@@ -94,12 +94,12 @@ class CallFuture(Future[T]):
         return 0.0
 
     def note_withdrawn(self) -> None:
-        """Be cancelled: the call was taken back."""
+        """Note that the call was withdrawn: the future is cancelled."""
         if not self.cancelled() and super().cancel():
             self.set_running_or_notify_cancel()
 
     def settle(self, outcome: Outcome) -> None:
-        """Take the outcome in."""
+        """Note the outcome."""
         self._backlog.note_over(self)
         success, value = outcome
         if isinstance(value, CallWithdrawnError):
@@ -112,10 +112,10 @@ class CallFuture(Future[T]):
 
 
 class Backlog:
-    """The futures of an executor in the order of their calls. Thread safe.
+    """The futures of an executor in the order of their calls. It is thread-safe.
 
-    ``count_slots`` says how many slots there are now, where that may change. What is held is handed
-    over by the thread that receives outcomes, which no signal interrupts.
+    ``count_slots`` returns the current number of slots, if that may change. Held calls are handed
+    over by the thread that receives outcomes, because signals do not interrupt it.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Backlog:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call is held, or on its way."""
+        """Whether no call is held or pending."""
         return not (self._held or self.calls.are_waiting)
 
     def submit(self, future: CallFuture[Any]) -> None:
@@ -157,7 +157,7 @@ class Backlog:
                 self._hand_over([future])
 
     def take_back(self, future: CallFuture[Any]) -> bool:
-        """Take a call back that is still held. False for any other one."""
+        """Withdraw a call that is still held. Returns False if it is not held."""
         with self._lock:
             if future.place != HELD:
                 return False
@@ -165,17 +165,17 @@ class Backlog:
             return True
 
     def kill(self, index: int) -> bool:
-        """Have a call stopped that was handed over. Raises UnreachableError."""
+        """Stop a call that was handed over. Raises UnreachableError."""
         return index in self.calls.stream.withdraw([index], kill=True)
 
     def note_over(self, future: CallFuture[Any]) -> None:
-        """Note that the outcome of a call is there."""
+        """Note that the outcome of a call has arrived."""
         with self._lock:
             if future.place == OUT:
                 self._pace.note_over(future.name)
 
     def take_all_back(self) -> None:
-        """Cancel what is held."""
+        """Cancel the held calls."""
         while self._held:
             with self._lock:
                 future = self._held[0] if self._held else None
@@ -186,13 +186,13 @@ class Backlog:
                         self._held.popleft()
 
     def withdraw_hopeless(self) -> None:
-        """Take back what was handed over to a cluster without slots."""
-        with contextlib.suppress(HeadraceError):  # then they have ended, or cannot be reached
+        """Withdraw the calls that were handed over to a cluster without slots."""
+        with contextlib.suppress(HeadraceError):  # they have ended, or cannot be reached
             if self._count_slots is not None and not self._count_slots():
                 self.calls.stream.withdraw(self.calls.list_waiting(), kill=False)
 
     def close(self) -> None:
-        """Take no more calls; what is held goes its way."""
+        """Accept no more calls. Those that are held will still be handed over."""
         with self._lock:
             self._closing = True
             if not self._held:
@@ -207,7 +207,7 @@ class Backlog:
             self._pace.note_out(now)
 
     def _take_room(self, told: int) -> None:
-        """Hand over what there is room for; called by the receiver thread after outcomes."""
+        """Hand over as many calls as there is room for. Called by the receiver after outcomes."""
         del told
         with self._lock:
             self._pace.measure(time.monotonic())
@@ -228,7 +228,7 @@ class Backlog:
             self.calls.stream.close()
 
     def _plan_wait(self) -> float:
-        """How long outcomes may be waited for; slots may come meanwhile."""
+        """Return how long to wait for outcomes. New slots may appear meanwhile."""
         if self._count_slots is None or not self._held:
             return MAX_WAIT_SECONDS
         if time.monotonic() - self._looked >= LOOK_SECONDS:

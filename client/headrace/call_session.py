@@ -1,4 +1,4 @@
-"""What a pool and an executor have in common: a cluster, and how calls are made on it."""
+"""The common part of a pool and an executor: a cluster, and the calls on it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.timeouts import Limit
 from headrace_worker.machine.cores import count_usable_cores
 
-#: Seconds for a goodbye, beside those for the answer under way.
+#: How many seconds a goodbye may take, in addition to waiting for an answer that is pending.
 GOODBYE_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
 
 class CallSession:
-    """A cluster that is there, or an embedded one, and the streams of calls that go to it.
+    """A running or an embedded cluster, and the streams of calls to it.
 
-    ``place`` is the cluster's address, or how many processes to start here, None for one a core.
-    ``max_tasks`` is how many tasks each of those runs, and ``engine`` runs them if that is not to
-    be a pool: see ``parse_engine``. Raises UsageError for what an engine cannot do, TypeError for
-    an initializer that is none, and what ``open_session`` does.
+    ``place`` is the cluster's address, or how many processes to start here; None means one per
+    core. ``max_tasks`` is how many tasks each of these processes runs, and ``engine`` runs them if
+    it is not a pool: see ``parse_engine``. Raises UsageError for what an engine cannot do,
+    TypeError for an initializer that cannot be called, and the errors of ``open_session``.
     """
 
     def __init__(
@@ -69,10 +69,11 @@ class CallSession:
             initializer=initializer,
             initargs=tuple(initargs),
             pool=secrets.token_hex(8),
-            # On another machine there need not be the program's file.
+            # The program's file may not exist on another machine.
             main=None if address or chosen.address else describe_main(),
         )
-        #: How many calls run at once; on a cluster, where nobody knows, as many as on this machine.
+        #: How many calls run at once; for a cluster, whose number is not known, this machine's
+        #: cores.
         self.processes = place if isinstance(place, int) else count_usable_cores().count
         self._address = address
         self._place = address or chosen.title
@@ -98,7 +99,7 @@ class CallSession:
         self._carrier = Carrier(self.cluster.engine)
 
     def open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
-        """A new stream of calls; ``told`` is whom it tells what. See Stream."""
+        """Open a new stream of calls. ``told`` are its callbacks; see Stream."""
         left, drop = self._carrier.lift(parameters, self.options.parameters)
         stream = Stream(
             self.cluster.engine,
@@ -106,7 +107,7 @@ class CallSession:
             operation,
             left,
             options=self._submit_options,
-            # The embedded worker of a pool is on its way, and its slots stay.
+            # The embedded worker of a pool will come, and its slots will stay.
             on_silence=self._say_why if self._address or not self._is_pool else None,
             explain=None if self._address else self._explain,
             on_end=drop,
@@ -116,7 +117,7 @@ class CallSession:
         return stream
 
     def make_pace(self) -> Pace:
-        """The pace of single calls that can be cancelled as long as they are here."""
+        """Return the pace of single calls, which can be cancelled as long as they are held here."""
         if self._address is None:
             return Pace(self.count_slots())
         before = time.monotonic()
@@ -124,15 +125,15 @@ class CallSession:
         return Pace(slots, time.monotonic() - before)
 
     def count_slots(self) -> int:
-        """How many slots there are now."""
+        """Return how many slots there are now."""
         if self._address is not None or not self._is_pool:
             return self.cluster.engine.jobs.info().slots
         return self.processes
 
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
-        """Make sure that it is not in vain to wait until something is over.
+        """Prepare to wait until ``is_over`` returns True, so that the wait can end.
 
-        In a callback this receives until then. Raises ForkedError in a forked child.
+        In a callback, this receives outcomes until then. Raises ForkedError in a forked child.
         """
         self.ownership.require()
         for stream in list(self._streams):
@@ -140,26 +141,26 @@ class CallSession:
                 stream.receive_here(is_over)
 
     def join(self) -> None:
-        """Wait until all calls are over, in streams that take no more. Then leave."""
+        """Wait until all calls in the streams, which accept no more calls, are over. Then leave."""
         for stream in list(self._streams):
             stream.join()
         self.close()
 
     def abandon(self) -> None:
-        """Give up all calls, and leave. It may be called again."""
+        """Give up all calls and leave. This may be called again."""
         if not self.ownership.is_here:
-            return  # all of it is the parent's
+            return  # everything belongs to the parent
         left = [stream for stream in list(self._streams) if stream.abandon()]
         if self._address is not None and left:
-            self.cluster.engine.interrupt()  # nobody goes on trying; what follows is tried once
-            # If it fails, the calls are forgotten in a while.
+            self.cluster.engine.interrupt()  # ends retries; what follows is tried once
+            # If this fails, the coordinator forgets the calls after a while.
             with contextlib.suppress(HeadraceError), Limit.after(GOODBYE_SECONDS).applied():
                 for stream in left:
                     stream.forget()
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster, or stop the embedded one. It may be called again."""
+        """Leave the cluster, or stop the embedded one. This may be called again."""
         if self.ownership.is_here:
             self._carrier.close()
             if self._address is not None:
@@ -168,13 +169,13 @@ class CallSession:
             self._stack.close()
 
     def _explain(self, error: HeadraceError) -> HeadraceError:
-        """Say what happened to the embedded cluster."""
+        """Replace an error by the reason why the embedded cluster ended."""
         if isinstance(error, UnreachableError) and (why := self.cluster.explain_end()):
             return UnreachableError(why)
         return error
 
     def _say_why(self, why: str) -> None:
-        """Tell why no outcome comes, once for each reason."""
+        """Log why no outcome comes, once for each reason."""
         if why not in self._told:
             self._told.add(why)
             log.warning("headrace: calls to %s are waiting: %s", self._place, why)

@@ -1,4 +1,4 @@
-"""Calls one by one, each with a function of its own, over one stream."""
+"""Single calls, each with its own function, over one stream."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from headrace_wire.locks import make_lock
 from headrace_wire.messages.failures import WITHDRAWN, TaskFailure
 from headrace_wire.tracing import find_tracer, open_span, write_trace
 
-#: The operation whose inputs name the function, too.
+#: The operation whose inputs also contain the function.
 CALL = "call"
 
-#: What is told of a call's outcome.
+#: Is called with a call's outcome.
 Settle = Callable[[Outcome], object]
 
 
@@ -34,7 +34,7 @@ class CallWithdrawnError(HeadraceError):
 
 
 class OpenStream(Protocol):
-    """Makes a stream of the service ``calls``."""
+    """Opens a stream of the service ``calls``."""
 
     def __call__(
         self,
@@ -49,9 +49,10 @@ class OpenStream(Protocol):
 
 
 class Attended:
-    """A call whose caller waits for it, and receives if nobody else does; see ``Stream.attend``.
+    """A call whose caller waits for it, and receives outcomes if no other thread does.
 
-    What it returned is opened by the caller: whatever is raised there is the caller's alone.
+    See ``Stream.attend``. The caller decodes what the call returned, so exceptions of the decoding
+    are raised in the caller only.
     """
 
     __slots__ = ("bell", "error", "over", "value")
@@ -63,13 +64,13 @@ class Attended:
         self.over = False
 
     def take_value(self, value: bytes) -> None:
-        """Be over with an encoded value. It may be told again."""
+        """Store an encoded value as the outcome. It may be called again."""
         self.value = value
         self.over = True
         self.bell.put(None)
 
     def take_error(self, error: Exception) -> None:
-        """Be over with an exception, unless it is over. It may be told again."""
+        """Store an exception as the outcome, unless there is one. It may be called again."""
         if not self.over:
             self.error = error
             self.over = True
@@ -77,10 +78,11 @@ class Attended:
 
 
 class Calls:
-    """Calls that are on their way, by the index of their task. Thread safe.
+    """Pending calls by the index of their task. It is thread-safe.
 
-    ``on_told`` is told of how many calls the outcomes were told, in the thread that receives them.
-    ``on_broken`` is told what ends them all, and returns what they raise.
+    ``on_told`` is called with the number of calls whose outcomes were delivered, in the thread that
+    receives them. ``on_broken`` is called with the error that ends all calls, and returns the one
+    that they raise.
     """
 
     def __init__(
@@ -95,10 +97,11 @@ class Calls:
         self._on_told = on_told
         self._on_broken = on_broken
         self._lock = make_lock()
-        #: Who is told of each, and what its function is called.
+        #: The callback of each call, or the waiting caller, and the label of its function.
         self._waiting: dict[int, tuple[Settle | Attended, str]] = {}
-        #: What the receiver thread has still to tell, to be gone through once only: a callback may
-        #: wait for another call, and then it goes on in there.
+        #: The outcomes that the receiver thread must still deliver. Each is removed before its
+        #: callback runs, because a callback may wait for another call and continue with this queue
+        #: there.
         self._untold: deque[tuple[Settle, bytes | TaskFailure, int, str]] = deque()
         self.stream = open_stream(
             CALL,
@@ -106,14 +109,14 @@ class Calls:
             on_values=self._take_values,
             on_failures=self._take_failures,
             on_broken=self._fail_all,
-            traced=False,  # each call brings a trace of its own
+            traced=False,  # each call has a tracing span of its own
         )
 
     def seal(self, function: Function, args: Sequence[Any], kwds: dict[str, Any]) -> bytes:
         """Encode a call.
 
-        Raises UsageError for a function that cannot and for arguments that are too large, TypeError
-        and ValueError for other arguments that cannot.
+        Raises UsageError for a function that cannot be encoded and for arguments that are too
+        large, and TypeError or ValueError for other arguments that cannot be encoded.
         """
         frame = self._options.seal_call(tuple(args), kwds)
         refuse_large(frame)  # before it is copied
@@ -131,17 +134,17 @@ class Calls:
     def call(
         self, function: Function, args: Sequence[Any], kwds: dict[str, Any], settle: Settle
     ) -> None:
-        """Make a call; ``settle`` is told its outcome, in the thread that receives it.
+        """Make a call. ``settle`` is called with its outcome, in the thread that receives it.
 
-        Raises what ``seal`` does.
+        Raises the errors of ``seal``.
         """
         item = self.seal(function, args, kwds)
         self.hand_over([item], [(settle, label_function(function))])
 
     def hand_over(self, items: Sequence[bytes], settlers: Sequence[tuple[Settle, str]]) -> int:
-        """Make calls that are sealed; ``settlers`` says who is told of each, and its label.
+        """Make encoded calls. ``settlers`` has the callback of each call and its function's label.
 
-        Returns the index of the first.
+        Returns the index of the first one.
         """
         with self._lock:
             first = self.stream.put_all(items)
@@ -149,9 +152,9 @@ class Calls:
         return first
 
     def apply(self, function: Function, args: Sequence[Any], kwds: dict[str, Any]) -> Any:
-        """Make a call and wait for it; this thread sends and receives, if no other one does.
+        """Make a call and wait for it. This thread sends and receives if no other thread does.
 
-        Raises what ``seal`` does, and what the function does.
+        Raises the errors of ``seal``, and what the function raises.
         """
         item = self.seal(function, args, kwds)
         label = label_function(function)
@@ -174,11 +177,11 @@ class Calls:
 
     @property
     def are_waiting(self) -> bool:
-        """Whether there are calls whose outcomes have not all been told; asked without a lock."""
+        """Whether there are calls whose outcomes have not all been delivered. It takes no lock."""
         return bool(self._waiting or self._untold)
 
     def list_waiting(self) -> list[int]:
-        """The indices of the calls that are not over."""
+        """Return the indices of the calls that are not over."""
         with self._lock:
             return list(self._waiting)
 
@@ -197,7 +200,7 @@ class Calls:
                     call.take_error(open_failure(what, self._serializer))
                 else:
                     call.take_value(what)
-                # Not before: one that was interrupted in between is told again.
+                # Not earlier: if this is interrupted before, the outcome is delivered again.
                 self._waiting.pop(index, None)
             elif call is not None and self._waiting.pop(index, None) is not None:
                 self._untold.append((call, what, index, label))
@@ -231,25 +234,26 @@ class Calls:
 def open_outcomes(
     serializer: Serializer, values: Sequence[bytes], start: int, label: str
 ) -> list[Outcome]:
-    """Decode what calls of a function have returned, from this index on; where that fails, say so.
+    """Decode the values that calls of a function returned, from index ``start`` on.
 
-    Nothing is raised: others wait for this thread.
+    A value that cannot be decoded becomes a failure. Nothing is raised, because others wait for
+    this thread.
     """
     outcomes: list[Outcome] = []
     for value in values:
         try:
             outcomes.append((True, open_result(serializer, value)))
-        except BaseException as error:  # noqa: BLE001 - what was pickled may raise anything
+        except BaseException as error:  # noqa: BLE001 - pickles may raise anything
             index = start + len(outcomes)
             outcomes.append((False, explain_unopened(index, label, error)))
     return outcomes
 
 
 def explain_unopened(index: int, label: str, error: BaseException) -> Exception:
-    """Make the exception for a result that has arrived and cannot be opened in this program."""
+    """Return the exception for a result that has arrived but cannot be decoded in this program."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - its class is the user's own
+    except Exception:  # noqa: BLE001 - the class is the user's
         text = ""
     where = f"task {index}, {label}" if label else f"task {index}"
     why = type(error).__name__ + (f": {text}" if text else "")
@@ -257,12 +261,12 @@ def explain_unopened(index: int, label: str, error: BaseException) -> Exception:
 
 
 def open_failure(failure: TaskFailure, serializer: Serializer) -> Exception:
-    """Make the exception that is raised for a failed task. Raises nothing itself."""
+    """Return the exception for a failed task. Never raises an exception itself."""
     if failure.reason == WITHDRAWN:
         return CallWithdrawnError()
     try:
         return rebuild_failure(failure, serializer)
-    except BaseException as error:  # noqa: BLE001 - the class is the user's own, and others wait
+    except BaseException as error:  # noqa: BLE001 - the class is the user's, and others wait
         what = f"task {failure.index}: {describe_error(failure)}"
         return _wrap(f"{what} (it cannot be rebuilt here: {type(error).__name__})", error)
 

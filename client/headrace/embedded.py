@@ -1,12 +1,12 @@
 """The embedded cluster: a coordinator and a worker on this machine, for as long as they are needed.
 
-They work like those that people start by hand, on a Unix socket and in a folder that is removed
-afterwards; see ``child``. Where there are no Unix sockets it is a port of the system's choice. Both
-are children of this process and in a session of their own, so that Ctrl-C does not reach them
-directly; each ends by itself when this process dies.
+They work like those that people start by hand, but use a Unix socket in a folder that is removed
+afterwards; see ``child``. If the system has no Unix sockets, they use a port that the system
+chooses. Both are child processes of this one and have a session of their own, so that Ctrl-C does
+not reach them directly. Each of them ends by itself if this process dies.
 
-Both start at the same time, and the worker is told where the coordinator is; stopped in the order
-worker, coordinator.
+Both are started at the same time, and the worker is told where the coordinator is. The worker is
+stopped first, and then the coordinator.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ from headrace_worker.machine.cores import count_usable_cores, parse_slots
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a child has to end in when it is told to.
+#: How many seconds a child may take to end when it is told to.
 STOP_SECONDS = 10.0
 
-#: Seconds for a child whose connections are lost to end in.
+#: How many seconds a child may take to end after its connections were lost.
 END_SECONDS = 1.0
 
-#: How often, in seconds, it is looked whether one that is to end has been stopped.
+#: How often a child that should end is checked for having been suspended, in seconds.
 FROZEN_SECONDS = 0.5
 
-#: The children that run.
+#: The running children.
 _CHILDREN: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 
@@ -75,10 +75,10 @@ class EmbeddedClusterError(HeadraceError):
 
 
 class Embedded(Struct, frozen=True):
-    """A coordinator and a worker that run, and the way to the coordinator.
+    """A running coordinator and worker, and the way to the coordinator.
 
-    ``explain_end`` says why they are no longer there; ``kill_frozen`` ends them if somebody has
-    stopped them, and is called before any goodbye.
+    ``explain_end`` returns the reason why they have ended. ``kill_frozen`` kills them if somebody
+    has suspended them; it is called before any goodbye.
     """
 
     address: Address
@@ -91,9 +91,9 @@ class Embedded(Struct, frozen=True):
 def open_for_program(
     slots: str = "auto", *, max_tasks: int | None = None, engine: EngineChoice | None = None
 ) -> Generator[Embedded]:
-    """Start a coordinator and a worker that runs whatever this program gives it, as it would.
+    """Start a coordinator and a worker that runs all calls of this program as the program would.
 
-    Raises what ``open_embedded`` does, and UsageError while the program's file is being loaded.
+    Raises the errors of ``open_embedded``, and UsageError while the program's file is being loaded.
     """
     refuse_while_loading()
     permits = Permits(allow=(EVERYTHING,), pickle=True, roots=(EVERYWHERE,))
@@ -121,13 +121,13 @@ def open_embedded(
 ) -> Generator[Embedded]:
     """Start a coordinator and a worker, and stop them at the end.
 
-    ``permits`` is what jobs may use in the worker: nothing when not given. Slots look for modules
-    where ``program`` does. ``show_output`` lets tasks print where this process does. ``engine``
-    runs the tasks, if that is not to be a pool of slots; it is waited for until it is there.
+    ``permits`` is what jobs may use in the worker: nothing by default. Slots look for modules where
+    ``program`` does. With ``show_output``, tasks print where this process does. ``engine`` runs the
+    tasks if it is not a pool of slots; this waits until it is available.
 
-    Raises UsageError for ``slots`` that make no sense and for an engine that is not here or cannot
-    be used, UnreachableError for one that does not answer, and EmbeddedClusterError with the last
-    line of the children's log when one of them ends too soon.
+    Raises UsageError for invalid ``slots`` and for an engine that is not installed or cannot be
+    used, UnreachableError for an engine that does not answer, and EmbeddedClusterError with the
+    last line of the children's log if one of them ends too early.
     """
     engine = engine or EngineChoice()
     if engine.name != POOL:
@@ -141,7 +141,7 @@ def open_embedded(
     here = Ownership("embedded cluster")
 
     def at_the_end(call: Callable[[], object]) -> None:
-        # A process that is forked from this one has a copy of this, and leaves it alone.
+        # A process that is forked from this one has a copy of this callback, which does nothing.
         stack.callback(lambda: call() if here.is_here else None)
 
     with contextlib.ExitStack() as stack:
@@ -159,14 +159,14 @@ def open_embedded(
         )
         at_the_end(partial(remove_folders, order))
         order.log_file.touch(0o600)
-        # What each child writes goes to the end, whoever else has written meanwhile.
+        # In append mode, so that the children and this process do not overwrite each other's lines.
         log = stack.enter_context(order.log_file.open("a+b"))
-        # Open, as the coordinator removes the folder before it ends.
+        # It is opened now because the coordinator removes the folder before it ends.
         end = stack.enter_context(order.end_file.open("a+b"))
         key = ensure_key(order.key_file)
         coordinator = _start("coordinator", order, log, subprocess.PIPE)
         at_the_end(partial(_stop, coordinator))
-        # Both get ready at the same time: that is most of a start.
+        # Both prepare at the same time, which is most of the time that the start takes.
         worker = _start(
             "worker",
             order,
@@ -189,10 +189,10 @@ def open_embedded(
             )
             at_the_end(opened.close)
             kill_frozen = partial(_kill_frozen, coordinator, worker)
-            # Before any goodbye: one that is frozen would let everybody wait.
+            # Before any goodbye, because everybody would wait for a suspended process.
             at_the_end(kill_frozen)
             if not is_open:
-                # Where it ends instead, so does the coordinator.
+                # If the worker ends instead, the coordinator ends, too.
                 await_workers(opened.jobs, opened.jobs.workers)
                 is_open = True
             _warn_of_pickles(engine)
@@ -204,7 +204,7 @@ def open_embedded(
 
 
 def _warn_of_pickles(engine: EngineChoice) -> None:
-    """Say what others can do where tasks run on a cluster that is not started for this program."""
+    """Warn of what others can do if tasks run on a cluster not started for this program."""
     if engine.address:
         log.warning(
             "headrace: tasks run on %s at %s, whose processes send each other pickles: whoever can "
@@ -215,7 +215,7 @@ def _warn_of_pickles(engine: EngineChoice) -> None:
 
 
 def _find_kind(first: Future[tuple[str, int]]) -> type[HeadraceError]:
-    """What to raise where no engine could be opened: the worker's exit code tells what it had."""
+    """Return what to raise if no engine could be opened, according to the worker's exit code."""
     with contextlib.suppress(TimeoutError):
         role, code = first.result(END_SECONDS)
         for kind in (UsageError, UnreachableError):
@@ -225,8 +225,9 @@ def _find_kind(first: Future[tuple[str, int]]) -> type[HeadraceError]:
 
 
 def _end_together(children: dict[str, subprocess.Popen[bytes]]) -> Future[tuple[str, int]]:
-    """End each of the children when another one ends: nobody waits for a result in vain, and no
-    worker for a coordinator that will not come back. Returns who was first, and its exit code.
+    """End each of the children when another one ends, as it would be useless on its own.
+
+    Returns which one was the first, and its exit code.
     """
     first: Future[tuple[str, int]] = Future()
 
@@ -244,9 +245,9 @@ def _end_together(children: dict[str, subprocess.Popen[bytes]]) -> Future[tuple[
 
 
 def _inherit(number: int) -> int | None:
-    """Standard output or error of this process for a child; nowhere if it was started without.
+    """Return this process's standard output or error for a child; nowhere if it has none.
 
-    In that case the number may be that of another file, which a child must not print to.
+    If it has none, the number may belong to another file, to which a child must not print.
     """
     stream = sys.__stdout__ if number == 1 else sys.__stderr__
     return subprocess.DEVNULL if stream is None else None
@@ -258,7 +259,7 @@ def _start(
     log: IO[bytes] | int | None,
     stdout: int | None,
 ) -> subprocess.Popen[bytes]:
-    # What a user set for a cluster elsewhere is not meant for these two.
+    # What a user has set for another cluster does not apply to these two.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")
         or name in {"HEADRACE_PRIMES_ENGINE", portable.VARIABLE}
@@ -280,14 +281,17 @@ def _start(
 
 def _tell(worker: subprocess.Popen[bytes], line: bytes) -> None:
     assert worker.stdin
-    # It has ended, or another has and it is being ended: their watches say so.
+    # It has ended, or it is being ended because another one has: the watching threads report this.
     with contextlib.suppress(BrokenPipeError, ValueError):
         worker.stdin.write(line)
         worker.stdin.flush()
 
 
 def _let_go_of_all() -> None:
-    """In a forked child: the children are the parent's, and end when its own pipes are closed."""
+    """In a forked process: forget the children, which belong to the parent.
+
+    Its copies of their pipes are closed, so that they end when the parent's are closed.
+    """
     for child in list(_CHILDREN):
         child.returncode = 0
         _close_pipes(child)
@@ -298,7 +302,7 @@ call_after_fork(_let_go_of_all)
 
 
 def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
-    """End those that somebody has stopped: they would not hear that they are to end."""
+    """Kill children that somebody has suspended, because they cannot react to being told to end."""
     for child in children:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if is_stopped(child):
@@ -306,11 +310,11 @@ def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
 
 
 def _ask_to_end(child: subprocess.Popen[bytes]) -> None:
-    """Tell a child to end: by a signal, or on Windows by closing what it reads."""
+    """Tell a child to end: by a signal, or on Windows by closing its standard input."""
     if LOOPS_TAKE_SIGNALS:
         child.terminate()
     elif child.stdin:
-        with contextlib.suppress(OSError):  # it has ended, and did not read all
+        with contextlib.suppress(OSError):  # it has ended without reading everything
             child.stdin.close()
 
 
@@ -325,7 +329,7 @@ def _stop(child: subprocess.Popen[bytes], *needed: subprocess.Popen[bytes]) -> N
                 child.wait(FROZEN_SECONDS)
             if time.monotonic() > last:
                 child.kill()
-    except BaseException:  # a signal's handler, or Ctrl-C: nobody waits any longer
+    except BaseException:  # a signal's handler or Ctrl-C: do not wait any longer
         child.kill()
         raise
     _close_pipes(child)
@@ -334,7 +338,7 @@ def _stop(child: subprocess.Popen[bytes], *needed: subprocess.Popen[bytes]) -> N
 def _close_pipes(child: subprocess.Popen[bytes]) -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe:
-            # What it was to be told and did not live to hear is still in there.
+            # It may still hold a message that the child did not read before it ended.
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
@@ -345,8 +349,8 @@ def _explain_end(
     log: IO[bytes],
     what: str = "the cluster that was started for this program ended",
 ) -> str:
-    """Say why the children are no longer there; ``what`` goes before what they have said."""
-    # A connection is lost a moment before the child that it went to can be waited for.
+    """Return why the children have ended. ``what`` is put before their own message."""
+    # A connection is lost a moment before the end of its process can be noticed.
     with contextlib.suppress(TimeoutError):
         role, code = first.result(END_SECONDS)
         if code < 0:

@@ -19,7 +19,7 @@ def start_feeder(
     iterator: UnorderedIterator[Any],
     window: Window,
 ) -> None:
-    """Have a thread put what the iterable holds into the stream, and end the iterator behind it."""
+    """Start a thread that puts the iterable's items into the stream and then ends the iterator."""
     feeder = threading.Thread(
         target=_feed,
         args=(options, arguments, stream, iterator, window),
@@ -28,7 +28,7 @@ def start_feeder(
     )
     try:
         feeder.start()
-    except BaseException:  # interrupted: whether it runs is not known
+    except BaseException:  # interrupted: it is unknown whether the thread runs
         window.close()
         stream.cancel()
         raise
@@ -41,7 +41,7 @@ def _feed(
     iterator: UnorderedIterator[Any],
     window: Window,
 ) -> None:
-    """Encode what the generator returns and put it into the stream, as the window permits."""
+    """Encode the items of the generator and put them into the stream, as the window permits."""
     count = 0
     try:
         for argument in arguments:
@@ -52,7 +52,7 @@ def _feed(
             window.learn(1, len(item), is_far=stream.lanes.are_long)
             stream.put(item)
             count += 1
-    except BaseException as error:  # noqa: BLE001 - the generator is the user's: it is told there
+    except BaseException as error:  # noqa: BLE001 - the iterator raises the generator's error
         iterator.take(count, [(False, error)])
         count += 1
     iterator.expect(count)

@@ -1,4 +1,4 @@
-"""joblib on a cluster, and with it scikit-learn: import this module and choose the backend.
+"""joblib, and therefore scikit-learn, on a cluster: import this module and choose the backend.
 
     import headrace.joblib
     with joblib.parallel_config(backend="headrace", coordinator="host:7333"):
@@ -7,12 +7,11 @@
     Parallel ─► submit (a batch of calls) ─► held, beyond n_jobs ─► a stream of calls
     Parallel ◄─ callback(outcome) ◄─ the stream's receiver thread
 
-Batches and results travel with cloudpickle: workers are started with ``--allow-pickle``, and have
-joblib and what the program uses. What they return is unpickled here, so that they could run any
-code in this program. Without ``coordinator`` all runs on this machine, or where
-``engine`` says, as for ``headrace.Pool``. A cluster stays open for
-the next ``Parallel`` until the program ends; a stream is there from ``start_call`` to
-``stop_call``.
+Batches and results are pickled with cloudpickle. So the workers must be started with
+``--allow-pickle``, and must have joblib and everything that the program uses. What they return is
+unpickled in this program, so workers could run any code in it. Without ``coordinator``, everything
+runs on this machine, or where ``engine`` says, as for ``headrace.Pool``. A cluster stays open for
+the next ``Parallel`` until the program ends; a stream exists from ``start_call`` to ``stop_call``.
 """
 
 from __future__ import annotations
@@ -48,18 +47,18 @@ except ImportError as problem:
 #: The name under which joblib knows the backend.
 NAME = "headrace"
 
-#: Seconds that the first worker of a cluster may take to connect.
+#: How many seconds the first worker of a cluster may take to connect.
 WORKER_SECONDS = 10.0
 
-# joblib carries no types.
+# joblib has no type annotations.
 _joblib: Any = cast("Any", _parallel)
 
-#: What a batch's outcome is told to.
+#: Is called with a batch's outcome.
 Settle = Callable[[Outcome], object]
 
 
 class Clusters:
-    """The clusters that this program uses, by where they are. Thread safe."""
+    """The clusters that this program uses, by their addresses. It is thread-safe."""
 
     def __init__(self) -> None:
         self._lock = make_lock()
@@ -73,9 +72,9 @@ class Clusters:
         tls: str | Encryption | None,
         engine: str | None = None,
     ) -> Cluster:
-        """The cluster at an address, or an embedded one for None; opened if it is not.
+        """Return the cluster at an address, or an embedded one for None, and open it if necessary.
 
-        Raises UsageError for an ``engine`` beside an address, and for one that is none.
+        Raises UsageError for an ``engine`` in addition to an address, and for an invalid one.
         """
         place = (coordinator, str(key_file or ""), tls, engine)
         with self._lock:
@@ -86,13 +85,13 @@ class Clusters:
             return self._open[place]
 
     def close(self) -> None:
-        """Close them all; one that is asked for later is opened anew."""
+        """Close all clusters. If one is needed later, it is opened again."""
         with self._lock:
             self._open.clear()
             self._stack.close()
 
 
-#: Closed at the end of the program.
+#: They are closed at the end of the program.
 CLUSTERS = Clusters()
 atexit.register(CLUSTERS.close)
 
@@ -100,8 +99,8 @@ atexit.register(CLUSTERS.close)
 class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  # type: ignore[misc]
     """Runs joblib's batches as calls; see ``joblib.parallel.ParallelBackendBase``.
 
-    ``n_jobs`` is how many batches run at once, -1 one for each slot of the cluster. Several
-    ``Parallel`` may use one backend at the same time; they share its stream.
+    ``n_jobs`` is how many batches run at once; -1 means one for each slot of the cluster. Several
+    ``Parallel`` may use one backend at the same time. They share its stream.
     """
 
     supports_retrieve_callback = True
@@ -129,7 +128,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         self._limit = 1
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """How many batches run at once. Raises UnreachableError for a cluster without workers."""
+        """Return how many batches run at once. Raises UnreachableError if there are no workers."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if n_jobs is None:
@@ -148,9 +147,9 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         engine: str | None = None,
         **options: Any,
     ) -> int:
-        """Make ready for a ``Parallel``; one with ``n_jobs=1`` runs in this process.
+        """Prepare for a ``Parallel``. One with ``n_jobs=1`` runs in this process.
 
-        ``Parallel(backend="headrace", coordinator=...)`` says here where its cluster is.
+        ``Parallel(backend="headrace", coordinator=...)`` passes the address of its cluster here.
         """
         del options
         if coordinator is not None:
@@ -168,13 +167,13 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         self.parallel = parallel
         self._limit = self.effective_n_jobs(n_jobs)
         if self._limit >= self._count_slots():
-            # The slots are the limit; what waits in line keeps them busy.
+            # The slots are the limit, and batches that wait in the queue keep them busy.
             self._limit = 1 << 30
-        # For one, joblib would not ask the backend at all.
+        # If this were 1, joblib would not ask the backend at all.
         return max(self.effective_n_jobs(n_jobs), 2)
 
     def start_call(self) -> None:
-        """Have a stream for one more call of a ``Parallel``."""
+        """Open the stream, or count one more call of a ``Parallel`` that uses it."""
         cluster = CLUSTERS.get(self._coordinator, self._key_file, self._tls, self._engine)
         with self._lock:
             self._users += 1
@@ -183,7 +182,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
                 self._calls = Calls(options, partial(Stream, cluster.engine, "calls"))
 
     def stop_call(self) -> None:
-        """Let the stream go when nobody uses it any more, and with it what is still under way."""
+        """Close the stream when nobody uses it any more, and give up what is pending in it."""
         with self._lock:
             self._users -= 1
             alone = not self._users
@@ -192,7 +191,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
             self.reset_batch_stats()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Stop what runs, unless another ``Parallel`` uses the stream: its batches are in it."""
+        """Stop what runs, unless another ``Parallel`` uses the stream and has batches in it."""
         with self._lock:
             alone = self._users == 1
         if alone:
@@ -204,7 +203,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
                 self.start_call()
 
     def submit(self, func: Callable[[], Any], callback: Settle | None = None) -> object:
-        """Make a batch's call as soon as fewer than ``n_jobs`` are under way."""
+        """Make a batch's call as soon as fewer than ``n_jobs`` are pending."""
         with self._lock:
             calls = self._calls
             if calls is None:
@@ -217,7 +216,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         return func
 
     def retrieve_result_callback(self, out: Outcome) -> Any:
-        """The results of a batch. Raises what it raised."""
+        """Return the results of a batch, or raise its exception."""
         success, value = out
         if not success:
             raise value
@@ -230,7 +229,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
 
         try:
             calls.call(func, (), {}, settle)
-        except Exception as error:  # noqa: BLE001 - raised where the batch's result is asked for
+        except Exception as error:  # noqa: BLE001 - raised when the batch's result is fetched
             settle((False, error))
 
     def _send_next(self, calls: Calls) -> None:
@@ -263,10 +262,10 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
 
 
 def _clear_ready_batches(parallel: Any) -> None:
-    """Drop what a call that failed has cut into batches.
+    """Drop the remaining batches of a call that failed.
 
-    joblib itself leaves them in a ``Parallel`` that is used as a context, whose next call would
-    run them and give back their results as its own.
+    joblib itself leaves them in a ``Parallel`` that is used as a context. Its next call would run
+    them and return their results as its own.
     """
     ready = getattr(parallel, "_ready_batches", None)
     with contextlib.suppress(queue.Empty):
@@ -275,7 +274,7 @@ def _clear_ready_batches(parallel: Any) -> None:
 
 
 def _ignore(outcome: Outcome) -> None:
-    """What is told of an outcome when nobody asked."""
+    """Ignore an outcome for which there is no callback."""
 
 
 _joblib.register_parallel_backend(NAME, HeadraceBackend)

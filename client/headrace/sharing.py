@@ -1,4 +1,4 @@
-"""Shared objects by name, as methods of a cluster."""
+"""Shared objects with names, as methods of a cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headrace.blocking import blocking
 from headrace.engine import Engine
 from headrace_wire.locks import make_lock
 
-if TYPE_CHECKING:  # else imported where it is wanted, so that the command line stays quick
+if TYPE_CHECKING:  # imported when needed, so that the command line starts quickly
     from headrace.shared import (
         SharedDict,
         SharedEvent,
@@ -25,10 +25,10 @@ _opening = make_lock()
 
 
 class SharedFactory(ABC):
-    """Makes a shared object when there is none of its name, and finds it when there is.
+    """Makes a shared object if there is none with its name, and finds it otherwise.
 
-    What is shared stays on the cluster until it is deleted, whoever made it and whatever is
-    restarted. Raises SharedKindError for a name that is taken by another kind.
+    A shared object stays on the cluster until it is deleted, whoever made it and whatever is
+    restarted. Raises SharedKindError for a name that an object of another kind has.
     """
 
     _shared_session: SharedSession | None = None
@@ -38,37 +38,37 @@ class SharedFactory(ABC):
     def engine(self) -> Engine: ...
 
     def value(self, name: str, initial: Any = 0) -> SharedValue:
-        """A value; ``initial`` if there was none."""
+        """Return a value, which is ``initial`` if it is new."""
         from headrace.shared import SharedValue  # noqa: PLC0415 - see above
 
         return SharedValue(self._open_shared(), name, initial)
 
     def list(self, name: str) -> SharedList:
-        """A list, empty at first."""
+        """Return a list, which is empty if it is new."""
         from headrace.shared import SharedList  # noqa: PLC0415 - see above
 
         return SharedList(self._open_shared(), name)
 
     def dict(self, name: str) -> SharedDict:
-        """A dict, empty at first."""
+        """Return a dict, which is empty if it is new."""
         from headrace.shared import SharedDict  # noqa: PLC0415 - see above
 
         return SharedDict(self._open_shared(), name)
 
     def lock(self, name: str) -> SharedLock:
-        """A lock, free at first."""
+        """Return a lock, which is not held if it is new."""
         from headrace.shared import SharedLock  # noqa: PLC0415 - see above
 
         return SharedLock(self._open_shared(), name)
 
     def event(self, name: str) -> SharedEvent:
-        """An event, not set at first."""
+        """Return an event, which is not set if it is new."""
         from headrace.shared import SharedEvent  # noqa: PLC0415 - see above
 
         return SharedEvent(self._open_shared(), name)
 
     def queue(self, name: str, maxsize: int = 0) -> SharedQueue:
-        """A queue, empty at first, in which ``maxsize`` items wait at most, or any number."""
+        """Return a queue, empty if it is new. At most ``maxsize`` items wait; 0 is any number."""
         from headrace.shared import SharedQueue  # noqa: PLC0415 - see above
 
         return SharedQueue(self._open_shared(), name, maxsize)
@@ -85,6 +85,6 @@ class SharedFactory(ABC):
             return self._shared_session
 
     def _close_shared(self) -> None:
-        """Say goodbye; to be called before the engine is closed."""
+        """Say goodbye. This must be called before the engine is closed."""
         if self._shared_session:
             self._shared_session.close()

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from queue import SimpleQueue
 
-#: Bytes of inputs and results that may be on their way, about; more where the way is long, as a
-#: link of 1 Gbit/s holds 25 MB over 200 ms, which a task passes twice and waits between.
+#: The approximate maximum of bytes of inputs and results that are pending. It is higher if the
+#: coordinator is far away: a link of 1 Gbit/s holds 25 MB over 200 ms, which each task passes
+#: twice, in addition to its waiting time.
 WINDOW_BYTES = 32 << 20
 FAR_WINDOW_BYTES = 128 << 20
 
-#: Tasks that may be on their way, however small they are.
+#: The maximum number of pending tasks, however small they are.
 WINDOW_TASKS = 20_000
 
-#: Tasks that may be on their way, however large they are.
+#: How many tasks may always be pending, however large they are.
 LEAST_TASKS = 64
 
-#: Weight of the newest batch in the running mean of bytes per task.
+#: The weight of the newest batch in the running mean of bytes per task.
 MEAN_WEIGHT = 0.2
 
 
 class Window:
-    """Counts tasks between the generator and the consumer.
+    """Counts the tasks between the generator and the consumer.
 
-    One thread feeds, and waits in ``enter``; it is woken when the window is half empty, not for
-    each task. The consumer may be interrupted by a signal at any point.
+    One thread feeds the window and waits in ``enter``. It is woken when the window is half empty,
+    instead of for each task. The consumer may be interrupted by a signal at any point.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class Window:
         self._closed = False
 
     def enter(self) -> bool:
-        """Wait until one more task may be on its way. False when the window was closed."""
+        """Wait until one more task may be pending. Returns False if the window was closed."""
         if self._inside >= self._limit:
             self._waiting = True
             while not self._may_go_on():
@@ -47,14 +48,14 @@ class Window:
         return not self._closed
 
     def leave(self, total: int) -> None:
-        """Note how many outcomes the consumer has taken in all."""
+        """Note how many outcomes the consumer has fetched in total."""
         self._left = total
         if self._waiting and self._may_go_on():
             self._bell.put(None)
 
     def learn(self, tasks: int, size_bytes: int, *, is_far: bool = False) -> None:
-        """Note how large the inputs or the values of some tasks are, and whether the coordinator is
-        far away.
+        """Note the size of the inputs or values of some tasks, and whether the coordinator is far
+        away.
         """
         mean = self._mean_bytes + (size_bytes / tasks - self._mean_bytes) * MEAN_WEIGHT
         self._mean_bytes = mean
@@ -62,12 +63,12 @@ class Window:
         self._limit = int(min(WINDOW_TASKS, max(LEAST_TASKS, most_bytes / max(mean, 1.0))))
 
     def lift(self) -> None:
-        """Let everything in: somebody waits for the end, even if nobody takes outcomes."""
+        """Remove the limit, because somebody waits for the end, even if nobody fetches outcomes."""
         self._lifted = True
         self._bell.put(None)
 
     def close(self) -> None:
-        """Let the feeding thread go."""
+        """Release the feeding thread."""
         self._closed = True
         self._bell.put(None)
 

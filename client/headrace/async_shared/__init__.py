@@ -2,7 +2,7 @@
 
     await cluster.dict("stock") ─► AsyncDict ─► AsyncSession ─► coordinator
 
-What is an operator there is a method here, for operators cannot be awaited.
+Methods replace the operators of those objects, because operators cannot be awaited.
 """
 
 from __future__ import annotations

@@ -12,37 +12,37 @@ from headrace.async_shared.sealing import ABSENT, open_sealed, seal, seal_key, s
 from headrace.batches import gather_values
 from headrace_wire.messages.shared import DICT, LIST
 
-#: Beyond the end of any list.
+#: An index beyond the end of any list.
 BEYOND_END = 1 << 62
 
 
 class AsyncDict(AsyncHandle):
-    """A dict under a name, in the order of insertion; see ``SharedDict``. Each method is atomic.
+    """A dict with a name, in insertion order; see ``SharedDict``. Each method is atomic.
 
-    Loops and ``copy`` fetch pages, one after the other, each of them as it is at that time.
+    Loops and ``copy`` fetch one page after the other, each in its state at that time.
     """
 
     kind = DICT
 
     async def get(self, key: Any, default: Any = None) -> Any:
-        """The value of a key, or ``default``."""
+        """Return the value of a key, or ``default``."""
         found = (await self._read("get", seal_key(key))).values
         return open_sealed(found[0]) if found else default
 
     async def set(self, key: Any, value: Any) -> None:
-        """Put a value under a key."""
+        """Store a value under a key."""
         await self._change("set", seal_key(key), seal(value))
 
     async def contains(self, key: Any) -> bool:
-        """Whether there is such a key."""
+        """Return whether the key exists."""
         return bool((await self._read("get", seal_key(key))).values)
 
     async def size(self) -> int:
-        """How many keys there are."""
+        """Return how many keys there are."""
         return (await self._read("len")).numbers[0]
 
     async def pop(self, key: Any, default: Any = ABSENT) -> Any:
-        """Take a key out. Returns its value, or ``default``. Raises KeyError."""
+        """Remove a key. Returns its value, or ``default`` if there is none. Raises KeyError."""
         found = (await self._change("pop", seal_key(key))).values
         if found:
             return open_sealed(found[0])
@@ -51,32 +51,32 @@ class AsyncDict(AsyncHandle):
         return default
 
     async def popitem(self) -> tuple[Any, Any]:
-        """Take out what was inserted last. Raises KeyError."""
+        """Remove the item that was inserted last. Raises KeyError."""
         found = (await self._change("popitem")).values
         if not found:
             raise KeyError("popitem(): dictionary is empty")
         return open_sealed(found[0]), open_sealed(found[1])
 
     async def clear(self) -> None:
-        """Take all out."""
+        """Remove all items."""
         await self._change("clear")
 
     async def setdefault(self, key: Any, default: Any = None) -> Any:
-        """The value of a key, which is put there if there is none."""
+        """Return the value of a key; if there is none, ``default`` is stored first."""
         answer = await self._change("setdefault", seal_key(key), seal(default))
         return open_sealed(answer.values[0])
 
     async def update(self, other: Any = (), /, **named: Any) -> None:
-        """Put many, together as long as they take less than 4 MiB."""
+        """Store many items: all at once if they have less than 4 MiB."""
         pairs = {**dict(other), **named}
         groups = ((seal_key(key), seal(value)) for key, value in pairs.items())
         for batch in gather_values(groups):
             await self._change("set", *batch)
 
     async def update_if(self, key: Any, expected: Any, new: Any) -> bool:
-        """Put ``new`` under a key whose value equals ``expected``. Returns whether it did.
+        """Store ``new`` under a key if its value equals ``expected``. Returns whether it did.
 
-        ``ABSENT`` as ``expected`` stands for a key that is not there; as ``new`` it takes it out.
+        ``ABSENT`` as ``expected`` means that the key does not exist; as ``new`` it removes the key.
         """
         sealed_key = seal_key(key)
         values = () if new is ABSENT else (seal(new),)
@@ -95,13 +95,13 @@ class AsyncDict(AsyncHandle):
     async def add(self, key: Any, amount: float | SupportsIndex = 1) -> Any:
         """Add to the number under a key, which counts as 0 if there is none.
 
-        Returns what it is now. Raises UsageError for what is no number.
+        Returns the new number. Raises UsageError if the value is not a number.
         """
         answer = await self._change("add", seal_key(key), seal_number(amount))
         return open_sealed(answer.values[0])
 
     async def items(self) -> AsyncIterator[tuple[Any, Any]]:
-        """Keys with their values, fetched in pages."""
+        """Yield keys with their values, which are fetched in pages."""
         cursor = -1
         while True:
             page = await self._read("page", numbers=(cursor,))
@@ -112,12 +112,12 @@ class AsyncDict(AsyncHandle):
             (cursor,) = page.numbers
 
     async def keys(self) -> AsyncIterator[Any]:
-        """The keys, fetched in pages."""
+        """Yield the keys, which are fetched in pages."""
         async for pair in self.items():
             yield pair[0]
 
     async def values(self) -> AsyncIterator[Any]:
-        """The values, fetched in pages."""
+        """Yield the values, which are fetched in pages."""
         async for pair in self.items():
             yield pair[1]
 
@@ -125,47 +125,47 @@ class AsyncDict(AsyncHandle):
         return self.keys()
 
     async def copy(self) -> dict[Any, Any]:
-        """Its items, as a dict of the program's own."""
+        """Return its items, as a dict of the program's own."""
         return {key: value async for key, value in self.items()}
 
 
 class AsyncList(AsyncHandle):
-    """A list under a name; see ``SharedList``. Each method is atomic.
+    """A list with a name; see ``SharedList``. Each method is atomic.
 
-    Loops and ``copy`` fetch pages, one after the other, each of them as it is at that time.
+    Loops and ``copy`` fetch one page after the other, each in its state at that time.
     """
 
     kind = LIST
 
     async def append(self, value: Any) -> None:
-        """Put a value at the end."""
+        """Add a value at the end."""
         await self._change("append", seal(value))
 
     async def extend(self, values: Iterable[Any]) -> None:
-        """Put values at the end, together as long as they take less than 4 MiB."""
+        """Add values at the end: all at once if they have less than 4 MiB."""
         for batch in gather_values((seal(value),) for value in values):
             await self._change("append", *batch)
 
     async def insert(self, index: SupportsIndex, value: Any) -> None:
-        """Put a value before the one at ``index``."""
+        """Insert a value before the one at ``index``."""
         place = min(max(operator.index(index), -sys.maxsize), sys.maxsize)
         await self._change("insert", seal(value), numbers=(place,))
 
     async def get(self, index: SupportsIndex) -> Any:
-        """The value at a place. Raises IndexError."""
+        """Return the value at an index. Raises IndexError."""
         found = (await self._read("get", numbers=(find_place(index),))).values
         if not found:
             raise IndexError("list index out of range")
         return open_sealed(found[0])
 
     async def set(self, index: SupportsIndex, value: Any) -> None:
-        """Put another value in place. Raises IndexError."""
+        """Replace the value at an index. Raises IndexError."""
         answer = await self._change("set", seal(value), numbers=(find_place(index),))
         if not answer.numbers[0]:
             raise IndexError("list assignment index out of range")
 
     async def pop(self, index: SupportsIndex = -1) -> Any:
-        """Take one out. Raises IndexError."""
+        """Remove a value and return it. Raises IndexError."""
         answer = await self._change("pop", numbers=(fit_place(operator.index(index)),))
         if not answer.values:
             empty = answer.numbers == (0,)
@@ -173,7 +173,7 @@ class AsyncList(AsyncHandle):
         return open_sealed(answer.values[0])
 
     async def add(self, index: SupportsIndex, amount: float | SupportsIndex = 1) -> Any:
-        """Add to a number in place. Returns what it is now. Raises IndexError and UsageError."""
+        """Add to a number in the list. Returns the new number. Raises IndexError and UsageError."""
         place = fit_place(operator.index(index))
         answer = await self._change("add", seal_number(amount), numbers=(place,))
         if not answer.values:
@@ -181,19 +181,19 @@ class AsyncList(AsyncHandle):
         return open_sealed(answer.values[0])
 
     async def reverse(self) -> None:
-        """Turn the order around."""
+        """Reverse the order."""
         await self._change("reverse")
 
     async def clear(self) -> None:
-        """Take all out."""
+        """Remove all values."""
         await self._change("clear")
 
     async def size(self) -> int:
-        """How many values there are."""
+        """Return how many values there are."""
         return (await self._read("len")).numbers[0]
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """The values, fetched in pages."""
+        """Yield the values, which are fetched in pages."""
         start = 0
         while page := (await self._read("page", numbers=(start, BEYOND_END))).values:
             for value in page:
@@ -201,12 +201,12 @@ class AsyncList(AsyncHandle):
             start += len(page)
 
     async def copy(self) -> list[Any]:
-        """Its items, as a list of the program's own."""
+        """Return its items, as a list of the program's own."""
         return [value async for value in self]
 
 
 def find_place(index: Any) -> int:
-    """An index as a number. Raises the TypeError and the IndexError of a list."""
+    """Return an index as a number. Raises the TypeError and the IndexError of a list."""
     try:
         place = operator.index(index)
     except TypeError:
@@ -216,7 +216,7 @@ def find_place(index: Any) -> int:
 
 
 def fit_place(place: int) -> int:
-    """A place that an index may have. Raises the IndexError of a list."""
+    """Return an index that a list may have. Raises the IndexError of a list."""
     if not -sys.maxsize <= place <= sys.maxsize:
         raise IndexError("cannot fit 'int' into an index-sized integer")
     return place

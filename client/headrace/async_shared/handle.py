@@ -1,4 +1,4 @@
-"""What all handles of shared objects have in common, and what those have that are awaited."""
+"""The common part of all handles of shared objects, and of those that are awaited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headrace_wire.timeouts import Limit
 
 
 class Handle:
-    """A shared object of one cluster. There may be many handles of one object, anywhere."""
+    """A shared object of one cluster. One object may have many handles, anywhere."""
 
     kind: ClassVar[str]
 
@@ -48,14 +48,14 @@ class Handle:
 
 
 class AsyncHandle(Handle):
-    """A handle whose methods are awaited; made by the methods of an AsyncCluster."""
+    """A handle whose methods are awaited. The methods of an AsyncCluster make it."""
 
     async def open(self, initial: bytes = b"", maxsize: int = 0) -> Self:
-        """Make the object if there is none of its name. Raises SharedKindError."""
+        """Make the object if there is none with its name. Raises SharedKindError."""
         await self._session.open(SharedSpec(self.name, self.kind, initial, maxsize))
         return self
 
     async def delete(self) -> None:
-        """Forget the object, for everybody; it may be gone already."""
+        """Delete the object for everybody. It may be gone already."""
         with contextlib.suppress(UnknownSharedError):
             await self._change("delete")

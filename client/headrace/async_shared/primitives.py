@@ -17,24 +17,24 @@ from headrace_wire.timeouts import Limit, check_timeout
 
 
 class AsyncValue(AsyncHandle):
-    """One value under a name; see ``SharedValue``."""
+    """One value with a name; see ``SharedValue``."""
 
     kind = VALUE
 
     async def get(self) -> Any:
-        """The value as it is now."""
+        """Return the current value."""
         return open_sealed((await self._read("get")).values[0])
 
     async def set(self, value: Any) -> None:
-        """Put another in its place."""
+        """Replace the value."""
         await self._change("set", seal(value))
 
     async def add(self, amount: float | SupportsIndex = 1) -> Any:
-        """Add to a number. Returns what it is now. Raises UsageError for what is no number."""
+        """Add to a number, and return the new one. Raises UsageError if the value is no number."""
         return open_sealed((await self._change("add", seal_number(amount))).values[0])
 
     async def compare_and_set(self, old: Any, new: Any) -> bool:
-        """Put ``new`` in place of a value that equals ``old``. Returns whether it did."""
+        """Replace the value by ``new`` if it equals ``old``. Returns whether it did."""
         sealed = seal(new)
         while True:
             found = (await self._read("get")).values[0]
@@ -45,32 +45,32 @@ class AsyncValue(AsyncHandle):
 
 
 class AsyncEvent(AsyncHandle):
-    """An event under a name; see ``SharedEvent``."""
+    """An event with a name; see ``SharedEvent``."""
 
     kind = EVENT
 
     async def is_set(self) -> bool:
-        """Whether it is set."""
+        """Return whether it is set."""
         return bool((await self._read("is_set")).numbers[0])
 
     async def set(self) -> None:
-        """Set it: who waits goes on."""
+        """Set it, which wakes those that wait for it."""
         await self._change("set")
 
     async def clear(self) -> None:
-        """Unset it."""
+        """Reset it."""
         await self._change("clear")
 
     async def wait(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in SharedEvent
-        """Wait until it is set, or for so many seconds. Returns whether it is.
+        """Wait until it is set, or for this many seconds. Returns whether it is set.
 
-        False also when the coordinator was away all that time.
+        Also returns False if the coordinator was not reachable during the whole time.
         """
         return (await self._read("wait", limit=Limit.after(timeout))).done
 
 
 class LockHandle(Handle):
-    """What a handle of a lock knows: whether it holds it."""
+    """The common part of handles of locks: it knows whether this handle holds the lock."""
 
     kind = LOCK
 
@@ -78,7 +78,7 @@ class LockHandle(Handle):
 
     @property
     def fencing(self) -> int:
-        """The number of this hold. Raises ValueError when this handle does not hold the lock."""
+        """The number of this hold. Raises ValueError if this handle does not hold the lock."""
         return self._require()[1]
 
     def _require(self) -> tuple[Stamp, int]:
@@ -88,11 +88,11 @@ class LockHandle(Handle):
 
 
 class AsyncLock(LockHandle, AsyncHandle):
-    """A lock under a name, for ``async with``; see ``SharedLock``.
+    """A lock with a name, for ``async with``; see ``SharedLock``.
 
-    A program that blocks its event loop for longer than the coordinator's ``--lease`` is taken for
-    dead, and the lock comes free. An ``acquire`` that is cancelled gives the lock back if it was
-    taken meanwhile.
+    A program that blocks its event loop for longer than the coordinator's ``--lease`` is considered
+    dead, and the lock is released. An ``acquire`` that is cancelled releases the lock if it was
+    acquired meanwhile.
     """
 
     async def acquire(
@@ -100,9 +100,10 @@ class AsyncLock(LockHandle, AsyncHandle):
         block: bool = True,
         timeout: float | None = None,  # noqa: ASYNC109 - as in SharedLock
     ) -> bool:
-        """Take the lock, waiting for it, or for so many seconds. Returns whether it was taken.
+        """Acquire the lock, and wait for it, or for this many seconds. Returns whether it was
+        acquired.
 
-        False also when the coordinator was away all that time.
+        Also returns False if the coordinator was not reachable during the whole time.
         """
         held = await self._session.acquire(
             self.name, self.kind, Limit.after(timeout if block else 0)
@@ -112,21 +113,21 @@ class AsyncLock(LockHandle, AsyncHandle):
         return held is not None
 
     async def release(self) -> None:
-        """Let go of it.
+        """Release the lock.
 
-        Raises ValueError when this handle does not hold it, and LockLostError when it came free in
-        the meantime: what was done under it may have been done by others at the same time.
+        Raises ValueError if this handle does not hold it, and LockLostError if it was lost in the
+        meantime: then others may have held it at the same time.
         """
         held = self._require()
         self._held = None
         await self._session.release(self.name, self.kind, held)
 
     async def locked(self) -> bool:
-        """Whether anybody holds it."""
+        """Return whether anybody holds it."""
         return bool((await self._read("state")).numbers[0])
 
     async def is_mine(self) -> bool:
-        """Whether this handle holds it still."""
+        """Return whether this handle still holds it."""
         held = self._held
         return held is not None and (await self._read("state")).numbers == (1, held[1])
 
@@ -144,10 +145,11 @@ class AsyncLock(LockHandle, AsyncHandle):
 
 
 class AsyncQueue(AsyncHandle):
-    """A queue under a name, for ``async for``; see ``SharedQueue``.
+    """A queue with a name, for ``async for``; see ``SharedQueue``.
 
-    An item is this ``asyncio`` task's to work on until its next ``get``, ``task_done``, or until
-    the cluster is closed. A ``get`` that is cancelled puts the item back if it was taken meanwhile.
+    The ``asyncio`` task that gets an item works on it until its next ``get``, ``task_done``, or
+    until the cluster is closed. A ``get`` that is cancelled puts the item back if it was taken
+    meanwhile.
     """
 
     kind = QUEUE
@@ -158,10 +160,10 @@ class AsyncQueue(AsyncHandle):
         block: bool = True,
         timeout: float | None = None,  # noqa: ASYNC109 - as in SharedQueue
     ) -> None:
-        """Put an item in, waiting for room. Raises queue.Full, and QueueClosedError.
+        """Put an item in, and wait for room. Raises queue.Full, and QueueClosedError.
 
-        Raises UnreachableError when the coordinator is away at the end of that time: then the item
-        may be in the queue or not.
+        Raises UnreachableError if the coordinator is not reachable at the end of that time: then it
+        is not known whether the item is in the queue.
         """
         answer = await self._change("put", seal(item), limit=limit_wait(block, timeout))
         if not answer.done:
@@ -174,11 +176,11 @@ class AsyncQueue(AsyncHandle):
         block: bool = True,
         timeout: float | None = None,  # noqa: ASYNC109 - as in SharedQueue
     ) -> Any:
-        """Take an item out, waiting for one. Raises queue.Empty.
+        """Get an item, and wait for one. Raises queue.Empty.
 
-        Raises QueueClosedError when the queue is closed and all items are done with. When the
-        coordinator was away all that time, raises queue.Empty as well, for nothing came; but
-        UnreachableError when there was no time to wait, for nobody looked.
+        Raises QueueClosedError if the queue is closed and all items are done. If the coordinator
+        was not reachable during the whole time, this also raises queue.Empty; but without any time
+        to wait, it raises UnreachableError, because the queue was not read at all.
         """
         limit = limit_wait(block, timeout)
         try:
@@ -194,39 +196,40 @@ class AsyncQueue(AsyncHandle):
         return open_sealed(answer.values[0])
 
     async def task_done(self) -> None:
-        """Say that this thread or task is done with the item that it took last."""
+        """Note that this thread or task is done with the item that it got last."""
         await self._session.finish_item(self.name, self.kind)
 
     async def join(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in SharedQueue
-        """Wait until no item waits and all are done with, or for so many seconds.
+        """Wait until no item waits and all are done, or for this many seconds.
 
-        Returns whether that is so. False also when the coordinator was away all that time.
+        Returns whether that is so. Also returns False if the coordinator was not reachable during
+        the whole time.
         """
         return (await self._read("join", limit=Limit.after(timeout))).done
 
     async def close(self) -> None:
-        """Take nothing more in: consumers end when all is done."""
+        """Accept no more items. The consumers end when all items are done."""
         await self._change("close")
 
     async def qsize(self) -> int:
-        """How many items wait."""
+        """Return how many items wait."""
         return (await self._read("size")).numbers[0]
 
     async def empty(self) -> bool:
-        """Whether none waits."""
+        """Return whether no item waits."""
         return not (await self._read("size")).numbers[0]
 
     async def full(self) -> bool:
-        """Whether there is no room."""
+        """Return whether there is no room."""
         waiting, _, maxsize, _ = (await self._read("size")).numbers
         return 0 < maxsize <= waiting
 
     async def is_closed(self) -> bool:
-        """Whether it takes nothing more."""
+        """Return whether it accepts no more items."""
         return bool((await self._read("size")).numbers[3])
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """Items until the queue is closed and empty; one is done when the next is asked for."""
+        """Yield items until the queue is closed and empty. Asking for the next finishes an item."""
         while True:
             try:
                 item = await self.get()
@@ -236,9 +239,9 @@ class AsyncQueue(AsyncHandle):
 
 
 def check_maxsize(maxsize: object) -> int:
-    """How many items may wait in a queue. Raises TypeError for what is no number of them."""
+    """Return how many items may wait in a queue. Raises TypeError if it is not an integer."""
     try:
-        most = operator.index(maxsize)  # type: ignore[arg-type] # that is what is tried
+        most = operator.index(maxsize)  # type: ignore[arg-type] # TypeError is expected
     except TypeError:
         kind = type(maxsize).__name__
         raise TypeError(
@@ -249,7 +252,7 @@ def check_maxsize(maxsize: object) -> int:
 
 
 def limit_wait(block: bool, timeout: float | None) -> Limit:
-    """How long to wait. Raises ValueError for a negative time, as ``queue.Queue`` does."""
+    """Return how long to wait. Raises ValueError for a negative time, as ``queue.Queue`` does."""
     if not block:
         return Limit.after(0)
     if timeout is not None and check_timeout(timeout) < 0:

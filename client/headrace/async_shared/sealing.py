@@ -12,7 +12,7 @@ from headrace_services.calls import open_result
 from headrace_services.calls.values import pack_value
 from headrace_wire.encoding import pack
 
-#: What calls can be advised to do with a value that does not travel otherwise.
+#: The advice in the messages of calls about values that can only be pickled.
 PICKLING = re.compile(r"(;|, or)( use)? serializer='cloudpickle'")
 
 #: What can be shared.
@@ -23,49 +23,49 @@ KEPT = (
 
 
 class _Absent:
-    """Stands for no value at all, where one is expected or to be put."""
+    """Stands for the absence of a value."""
 
     def __repr__(self) -> str:
         return "ABSENT"
 
 
-#: In ``SharedDict.update_if``: the key is not there, or is not to be there any more.
+#: In ``SharedDict.update_if``: the key does not exist, or is to be removed.
 ABSENT: Final[Any] = _Absent()
 
-#: What a key may be, beside a tuple of such: they have one form each on the wire.
+#: The types that a key may have, apart from tuples of these. Each key has only one encoded form.
 KEY_TYPES = (type(None), bool, int, float, str, bytes)
 
 
 def check_name(name: object) -> str:
-    """The name of a shared object. Raises TypeError for what is no text."""
+    """Return the name of a shared object. Raises TypeError if it is not text."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a shared object is a str, not {type(name).__name__} {name!r}")
     return name
 
 
 def seal(value: object, label: str = "the value") -> bytes:
-    """Encode a value. Raises TypeError for what cannot travel, and ValueError."""
+    """Encode a value. Raises TypeError and ValueError if it cannot be encoded."""
     try:
         return pack_value(value, label)
     except (TypeError, ValueError) as error:
         said, advised = PICKLING.subn("", str(error))
         if not advised:
             raise
-        # There is no pickling here: what else there is to say of it stays.
+        # Shared state is never pickled, so that advice is removed from the message.
         raise type(error)(f"{said}; shared state keeps {KEPT}") from None
 
 
 def open_sealed(value: bytes) -> Any:
-    """Decode a value. Raises ValueError, as for a class that is not imported here."""
+    """Decode a value. Raises ValueError, for example for a class that is not imported here."""
     return open_result("msgpack", value)
 
 
 def seal_number(number: object) -> bytes:
-    """Encode a number that is to be added. Raises TypeError for what is none, OverflowError."""
+    """Encode a number to add. Raises TypeError if it is not a number, and OverflowError."""
     added = number
     if not isinstance(number, bool | float):
-        with contextlib.suppress(TypeError):  # an integer of NumPy's, say
-            added = operator.index(number)  # type: ignore[arg-type] # that is what is tried
+        with contextlib.suppress(TypeError):  # for example an integer of NumPy
+            added = operator.index(number)  # type: ignore[arg-type] # TypeError is expected
     if isinstance(added, bool) or not isinstance(added, int | float):
         raise TypeError(f"{number!r} cannot be added: it is no int or float")
     return pack(float(added) if isinstance(added, float) else added)
@@ -78,7 +78,7 @@ def seal_key(key: Any) -> bytes:
 
 
 def _merge_zeros(key: Any) -> Any:
-    """The same key without negative zeros, which are equal to others but look different."""
+    """Return the same key without negative zeros, which equal zeros but are encoded differently."""
     if type(key) is tuple:
         return tuple(map(_merge_zeros, cast("Iterable[Any]", key)))
     return abs(key) if type(key) is float and key == 0 else key

@@ -1,4 +1,4 @@
-"""A session of an event loop: a task of the loop sends its heartbeats."""
+"""A session of an event loop. A task of the loop sends its heartbeats."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class AsyncSession(SessionBase):
-    """A session from the tasks of one event loop."""
+    """A session for the tasks of one event loop."""
 
     def __init__(self, manager: QueueManager) -> None:
         self._api = manager.async_shared()
@@ -40,7 +40,7 @@ class AsyncSession(SessionBase):
         self._beater: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Say goodbye, once: locks come free, and items count as done."""
+        """Say goodbye, once: locks are released, and items count as done."""
         used = self._end()
         beater, self._beater = self._beater, None
         if beater:

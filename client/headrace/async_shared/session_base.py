@@ -1,11 +1,11 @@
-"""A session: this process, as the coordinator knows it where shared state is concerned.
+"""A session: this process, as the coordinator knows it for shared state.
 
     calls, each on a lane ─► SharedApi.read, change (repeated under one stamp until answered)
-    heartbeats ─► SharedApi.beat: it lives; what it waits for no more; which items it is done with
+    heartbeats ─► SharedApi.beat: it is alive; requests it has given up; items that are done
 
-A task of the event loop, or a thread, sends heartbeats from the first lock or item that is taken
-until ``close``, which says goodbye. A process that was forked begins a session of
-its own. Calls are coroutines, which blocking sessions run as functions: see ``headrace.blocking``.
+A task of the event loop, or a thread, sends heartbeats from the first lock or item that is acquired
+until ``close``, which says goodbye. A process that was forked begins a session of its own. The
+calls are coroutines, which blocking sessions run as functions: see ``headrace.blocking``.
 """
 
 from __future__ import annotations
@@ -48,25 +48,26 @@ if TYPE_CHECKING:
 #: The items that somebody works on, by queue.
 Working = dict[str, set[SharedReceipt]]
 
-#: Beats in the time after which a silent session loses what it holds; two may be lost.
+#: How many heartbeats are sent in the time after which a silent session loses what it holds. Two
+#: may be lost.
 BEATS_PER_LEASE = 3
 
-#: Seconds for which the answer to a beat is waited for.
+#: How many seconds to wait for the answer to a heartbeat.
 BEAT_ANSWER_SECONDS = 4.0
 
-#: Seconds for a goodbye, beside those for the answer under way: whoever leaves does not wait long
-#: for a coordinator that is frozen. What was not said costs the others a lease's time.
+#: How many seconds a goodbye may take, in addition to waiting for an answer that is pending: nobody
+#: should wait long for a suspended coordinator. If the goodbye is lost, others wait for the lease.
 GOODBYE_SECONDS = 0.5
 
-#: Seconds between beats until the coordinator has said how long a lease lasts, and after one that
-#: got no answer.
+#: How many seconds pass between heartbeats until the coordinator has said how long a lease lasts,
+#: and after one without an answer.
 FIRST_BEAT_SECONDS = 1.0
 
 
 class SessionBase(ABC):
-    """Calls on shared state. Thread safe.
+    """Calls on shared state. It is thread-safe.
 
-    ``beats`` calls what is not tried again: heartbeats and the goodbye.
+    ``beats`` makes the calls that are not repeated: heartbeats and the goodbye.
     """
 
     def __init__(self, calls: Caller, beats: Caller) -> None:
@@ -85,12 +86,12 @@ class SessionBase(ABC):
         self._abandoned: set[Stamp] = set()
         self._confirmed: set[SharedReceipt] = set()
         self._is_beating = False
-        #: The requests by which locks were taken, and the items that are worked on.
+        #: The requests that acquired locks, and the items that are being worked on.
         self._locks: set[Stamp] = set()
         self._items: set[SharedReceipt] = set()
 
     def _begin_if_forked(self) -> None:
-        """Begin anew in a forked process: what there is belongs to its parent."""
+        """Begin a new session in a forked process, as the current one belongs to its parent."""
         if self._process != os.getpid():
             self._begin()
 
@@ -99,7 +100,7 @@ class SessionBase(ABC):
         await self._calls.call(SharedApi.open, spec)
 
     async def list_names(self) -> tuple[SharedStatus, ...]:
-        """Every shared object there is."""
+        """Return every shared object."""
         found: list[SharedStatus] = []
         while page := await self._calls.call(SharedApi.names, found[-1].name if found else ""):
             found += page
@@ -116,9 +117,9 @@ class SessionBase(ABC):
         numbers: tuple[int, ...] = (),
         limit: Limit | None = None,
     ) -> SharedAnswer:
-        """Look at an object; with a limit wait until then for an answer that is ``done``.
+        """Read an object; with a limit, wait until then for an answer that is ``done``.
 
-        When the limit is over and the coordinator is away, the answer is not ``done``.
+        If the limit is over and the coordinator is not reachable, the answer is not ``done``.
         """
         call = SharedCall(Stamp("", 0, 0), name, kind, operation, values, numbers)
         try:
@@ -137,24 +138,24 @@ class SessionBase(ABC):
         numbers: tuple[int, ...] = (),
         limit: Limit | None = None,
     ) -> SharedAnswer:
-        """Change an object; with a limit wait until then for that to be possible.
+        """Change an object; with a limit, wait until then for the change to be possible.
 
-        Raises UnreachableError when the coordinator is away, for longer than it is waited for or
-        when the limit is over.
+        Raises UnreachableError if the coordinator is not reachable, after the usual wait or when
+        the limit is over.
         """
         with self._take_lane() as stamp:
             call = SharedCall(stamp, name, kind, operation, values, numbers)
             return await self._request(call, limit)
 
     async def acquire(self, name: str, kind: str, limit: Limit) -> tuple[Stamp, int] | None:
-        """Take a lock: the request that took it, and its fencing number."""
+        """Acquire a lock. Returns the request that acquired it, and its fencing number."""
         self._start_beating()
         try:
             with self._take_lane() as stamp:
                 call = SharedCall(stamp, name, kind, "acquire", (), ())
                 answer = await self._request(call, limit)
         except UnreachableError:
-            if limit.is_over:  # if the request did arrive, the lock comes free: it is abandoned
+            if limit.is_over:  # if the request did arrive, it is abandoned and the lock is released
                 return None
             raise
         if not answer.done:
@@ -164,7 +165,7 @@ class SessionBase(ABC):
         return stamp, answer.numbers[0]
 
     async def release(self, name: str, kind: str, held: tuple[Stamp, int]) -> None:
-        """Let go of a lock. Raises LockLostError."""
+        """Release a lock. Raises LockLostError."""
         self._begin_if_forked()
         stamp, fencing = held
         with self._lock:
@@ -172,7 +173,7 @@ class SessionBase(ABC):
         await self.change(name, kind, "release", numbers=(fencing,))
 
     async def take_item(self, name: str, kind: str, limit: Limit) -> SharedAnswer:
-        """Take an item of a queue; that with which this thread or task was busy is done."""
+        """Get an item of a queue. The items that this thread or task has worked on are done."""
         self._start_beating()
         working = self._find_working()
         done = tuple(receipt.number for receipt in working.get(name, ()))
@@ -185,7 +186,7 @@ class SessionBase(ABC):
         return answer
 
     async def finish_item(self, name: str, kind: str) -> None:
-        """Say that this thread or task is done with the item that it took."""
+        """Note that this thread or task is done with the item that it got."""
         self._begin_if_forked()
         working = self._find_working()
         done = working.get(name, set())
@@ -198,7 +199,7 @@ class SessionBase(ABC):
         answer = await self._repeat(SharedApi.change, call, limit)
         if not answer.done:
             with self._lock:
-                if self._is_beating:  # a lost copy of the request may wait there still
+                if self._is_beating:  # a lost copy of the request may still wait there
                     self._abandoned.add(call.stamp)
         return answer
 
@@ -208,7 +209,7 @@ class SessionBase(ABC):
         call: SharedCall,
         limit: Limit | None,
     ) -> SharedAnswer:
-        """Ask once, or with a limit again until it is done or time is over."""
+        """Ask once; with a limit, ask again until it is done or the time is over."""
         if limit is None:
             return await self._calls.call(method, call)
         patient = replace(call, wait_seconds=MAX_WAIT_SECONDS)
@@ -220,7 +221,7 @@ class SessionBase(ABC):
 
     @contextlib.contextmanager
     def _take_lane(self) -> Generator[Stamp]:
-        """A stamp for one request, whose outcome is abandoned when it ends without an answer."""
+        """Yield a stamp for one request, which is abandoned if it ends without an answer."""
         self._begin_if_forked()
         with self._lock:
             if self._closed:
@@ -238,13 +239,13 @@ class SessionBase(ABC):
             self._abandon(stamp)
             raise
         except HeadraceError:
-            raise  # an answer like any other
+            raise  # it is an answer like any other
         except BaseException:
             self._abandon(stamp)
             raise
         finally:
             with self._lock:
-                # The coordinator closes the number above an abandoned one as well.
+                # The coordinator also closes the number after an abandoned one.
                 self._lanes.append((lane, number + 2))
 
     def _abandon(self, stamp: Stamp) -> None:
@@ -255,18 +256,18 @@ class SessionBase(ABC):
 
     @abstractmethod
     def _start_beating(self) -> None:
-        """Begin to send heartbeats, if that has not begun."""
+        """Begin to send heartbeats, if that has not begun yet."""
 
     @abstractmethod
     def _beat_now(self) -> None:
-        """Have a heartbeat sent now."""
+        """Send a heartbeat now."""
 
     @abstractmethod
     def _find_working(self) -> Working:
-        """The items that this thread or task works on."""
+        """Return the items that this thread or task works on."""
 
     def _end(self) -> bool:
-        """Take nothing more up. Returns whether the coordinator is to be told."""
+        """Accept no more requests. Returns whether the coordinator must be told."""
         with self._lock:
             used, self._used = self._used, False
             self._confirmed |= self._items
@@ -277,14 +278,14 @@ class SessionBase(ABC):
         return used
 
     async def _say_goodbye(self, limit: Limit) -> None:
-        """Have what this session holds come free. If it fails, that happens after a while."""
+        """Have the coordinator release what this session holds, which it would do later anyway."""
         with contextlib.suppress(HeadraceError), limit.applied():
             if self._confirmed:
                 await self._beat()
             await self._beats.call(SharedApi.leave, self.id)
 
     async def _beat(self) -> float:
-        """Tell the coordinator that this session lives. Returns the seconds until the next time."""
+        """Tell the coordinator that this session is alive. Returns the seconds until the next."""
         with self._lock:
             beat = SharedBeat(self.id, tuple(self._abandoned), tuple(self._confirmed))
         orders = await self._beats.call(SharedApi.beat, beat)

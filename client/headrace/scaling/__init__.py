@@ -1,1 +1,1 @@
-"""How many workers there should be, and how more of them are started and some taken away."""
+"""Decides how many workers there should be, and starts or removes workers."""

@@ -1,4 +1,4 @@
-"""Commands of other programs: run to their end within a limit, and what went wrong in one line."""
+"""Runs commands of other programs with a time limit, and describes failures in one line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import IO
 from headrace_wire.errors import HeadraceError
 from headrace_wire.own_group import OWN_GROUP
 
-#: Seconds for which a command that is told to end may take its time.
+#: How many seconds a command that is told to end may take.
 END_SECONDS = 5.0
 
-#: Bytes at the end of what a command said in which its last line is looked for.
+#: The last line of a command's output is searched in this many bytes at its end.
 END_BYTES = 16 << 10
 
-#: Characters of what a command said that are shown.
+#: How many characters of a command's output are shown.
 SAID_CHARACTERS = 300
 
 
@@ -30,16 +30,16 @@ class CommandFailedError(HeadraceError):
 def run_command(
     command: str | Sequence[str], seconds: float, settings: Mapping[str, str] | None = None
 ) -> str:
-    """Run a command, text through the shell, and return what it printed on standard output.
+    """Run a command and return what it printed on standard output. Text is run by the shell.
 
-    ``settings`` are added to its environment. Raises CommandFailedError for one that cannot be
-    started, that fails, or that has not ended within so many seconds: it is killed, with what it
-    has started.
+    ``settings`` are added to its environment. Raises CommandFailedError if it cannot be started, if
+    it fails, or if it has not ended within this many seconds; then it is killed, with all that it
+    started.
     """
     shown = command if isinstance(command, str) else " ".join(command)
     with contextlib.ExitStack() as stack:
         try:
-            # Files, and no pipes: who inherits them from the command may live longer than it does.
+            # Files instead of pipes: processes that inherit a pipe from the command may outlive it.
             out, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
             process = subprocess.Popen(  # noqa: S603 - it is the user's own
                 command,
@@ -73,7 +73,7 @@ def run_command(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and what it has started: politely, and then at once what is left of it."""
+    """End a command and what it has started: first politely, and then by killing what is left."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
@@ -85,9 +85,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _find_last(*files: IO[bytes]) -> str:
-    """The last line that a command wrote, for the end of a message: of the first of these files in
-    which it has written any.
-    """
+    """Return the last line that a command wrote, to the first of these files that is not empty."""
     last = ""
     for file in files:
         file.seek(max(0, file.seek(0, os.SEEK_END) - END_BYTES))

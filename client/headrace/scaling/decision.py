@@ -1,11 +1,11 @@
-"""How many workers there should be, decided from what is seen; no clocks and no network in here.
+"""Decides how many workers there should be from what was observed, without clocks or network.
 
-    Sight, Past ─► decide ─► Decision: more workers, or which of them go, and why
+Sight, Past ─► decide ─► Decision: more workers, or which of them go, and why
 
-The number that is needed is the work that waits or runs, in slot seconds, over the seconds in which
-it should be done, and never less than what is busy. More are asked for at once, up to twice as many
-as there are, since the first estimates of a job are rough. Fewer are enough when for a whole
-cooldown no moment needed more.
+The number of needed slots is the waiting and running work, in slot seconds, divided by the seconds
+in which it should be done, but at least the number of busy slots. More workers are requested at
+once, but at most twice as many as there are, because the first estimates of a job are rough. Their
+number is reduced when fewer were enough at every moment of a whole cooldown.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from msgspec.structs import replace
 
 from headrace_wire.words import count, format_seconds
 
-#: By so much of what there is the need may be off before anything is done.
+#: The share of the current slots by which the need may differ before anything is done.
 TOLERANCE = 0.1
 
-#: Seconds at least after which workers that were asked for and have not come are asked for again.
+#: After at least this many seconds, workers that were requested but have not come are requested
+#: again.
 START_SECONDS = 120.0
 
-#: So many workers may be asked for at once where there are fewer than half of them.
+#: How many workers may be requested at once if there are fewer than half as many.
 LEAST_STEP = 2
 
 
 class Bounds(Struct, frozen=True):
-    """What the number of workers is kept within, and how it is chosen; times are in seconds."""
+    """The limits for the number of workers, and how it is chosen. Times are in seconds."""
 
     least: int
     most: int
@@ -38,7 +39,7 @@ class Bounds(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """A connected worker. ``connected_at`` is a Unix time, ``busy`` counts slots."""
+    """A connected worker. ``connected_at`` is a Unix time, and ``busy`` is a number of slots."""
 
     id: str
     name: str
@@ -50,13 +51,14 @@ class Candidate(Struct, frozen=True):
 
 
 class Sight(Struct, frozen=True):
-    """What there is at a moment, which is monotonic.
+    """What is observed at the moment ``at`` (monotonic).
 
-    ``work_seconds`` is for how long one slot would be busy with what waits or runs and our workers
-    can do, ``tasks`` how many those are. ``other_slots`` are those of workers that are none of ours
-    and help with it; in the target time they do ``others_seconds`` of it. ``held`` says why work
-    waits although there are slots, or is "". ``is_working``: tasks have ended of late. ``stranded``
-    says what waits beside that, or is "", and ``uncounted`` how many tasks those are.
+    ``work_seconds`` is how long one slot would be busy with the waiting and running work that our
+    workers can do, and ``tasks`` is the number of its tasks. ``other_slots`` are those of workers
+    that are not ours but help with it; they do ``others_seconds`` of it in the target time.
+    ``held`` says why work waits although there are slots, or is "". ``is_working`` means that tasks
+    have ended recently. ``stranded`` says what else waits, or is "", and ``uncounted`` is the
+    number of those tasks.
     """
 
     at: float
@@ -72,13 +74,15 @@ class Sight(Struct, frozen=True):
 
     @property
     def open_workers(self) -> list[Candidate]:
-        """The workers that take work."""
+        """The workers that accept work."""
         return [worker for worker in self.workers if not worker.is_draining]
 
 
 class Past(Struct, frozen=True):
-    """What is remembered: how many were needed when, since when that is known, how many were asked
-    for last and when, and how many slots a worker has.
+    """What is remembered between two decisions.
+
+    It is how many workers were needed at which times, since when this is known, how many were last
+    requested and when, and how many slots a worker has.
     """
 
     needs: tuple[tuple[float, int], ...] = ()
@@ -88,15 +92,15 @@ class Past(Struct, frozen=True):
     slots_each: float = 0.0
 
     def forget(self) -> Past:
-        """What is left when nothing is seen: once it is again, nobody goes for a cooldown."""
+        """Return what is left if nothing can be observed: no worker goes for a cooldown then."""
         return replace(self, needs=(), since=None)
 
 
 class Decision(Struct, frozen=True):
-    """So many workers should take work, and so many do ``now``.
+    """How many workers should accept work, and how many do ``now``.
 
-    Those that are ``leaving`` are to be drained and removed. Unless ``is_change`` nothing is to be
-    done. ``why`` says it for people. ``uncounted`` tasks wait that no worker can run.
+    The workers in ``leaving`` are to be drained and removed. Nothing is to be done unless
+    ``is_change``. ``why`` is the reason in words. No worker can run the ``uncounted`` tasks.
     """
 
     workers: int
@@ -108,7 +112,7 @@ class Decision(Struct, frozen=True):
     uncounted: int = 0
 
     def describe(self) -> str:
-        """The decision in one line."""
+        """Return the decision as one line."""
         if not self.is_change:
             return f"{count(self.now, 'worker')}, no change: {self.why}"
         gone = ", ".join(worker.name for worker in self.leaving)
@@ -150,19 +154,19 @@ def _decide(sight: Sight, bounds: Bounds, past: Past) -> Decision:
 
 
 def choose_leaving(workers: Iterable[Candidate], number: int) -> tuple[Candidate, ...]:
-    """Choose workers that go: those that do the least first, and of these the newest."""
+    """Choose the workers that go: the least busy ones first, and of these the newest."""
     order = sorted(workers, key=lambda one: (one.busy, -one.connected_at, one.id))
     return tuple(order[:number])
 
 
 def _find_need(sight: Sight, bounds: Bounds, past: Past) -> int:
-    """How many workers would do the work in time, within the bounds."""
+    """Return how many workers would do the work in time, within the bounds."""
     busy = sum(worker.busy for worker in sight.open_workers)
     if not sight.tasks:
         return max(bounds.least, int(sight.is_working and not sight.other_slots))
     in_time = (sight.work_seconds - sight.others_seconds) / bounds.target_seconds
     slots = min(max(in_time, busy), sight.tasks)
-    if not past.slots_each:  # the first one will tell how many slots it has
+    if not past.slots_each:  # the first one will show how many slots it has
         return min(max(bounds.least, int(slots > 0)), bounds.most)
     current = len(sight.open_workers)
     if abs(slots - current * past.slots_each) <= TOLERANCE * current * past.slots_each:
@@ -176,7 +180,7 @@ def _find_need(sight: Sight, bounds: Bounds, past: Past) -> int:
 def _remember(
     needs: tuple[tuple[float, int], ...], at: float, need: int, seconds: float
 ) -> tuple[tuple[float, int], ...]:
-    """The needs of the last seconds, of which those are left out that a later one is not below."""
+    """Return the needs of the last seconds, without those that are not above a later one."""
     return (
         *((moment, number) for moment, number in needs if moment > at - seconds and number > need),
         (at, need),
@@ -190,9 +194,9 @@ def _grow(sight: Sight, bounds: Bounds, past: Past, need: int, told: str) -> Dec
     is_recent = sight.at < past.asked_at + max(bounds.cooldown_seconds, START_SECONDS)
     asked = min(past.asked or 0, bounds.most)
     wanted = min(need, max(2 * max(current, asked), LEAST_STEP, bounds.least))
-    if past.since == sight.at:  # a program before this one may have asked for more, which will come
+    if past.since == sight.at:  # an earlier process may have requested more, which will come
         wanted = need
-    wanted = max(wanted, asked)  # to ask for less would take away some that nobody has drained
+    wanted = max(wanted, asked)  # a lower number would remove some without draining them
     if is_recent and past.asked is not None and wanted <= past.asked:
         coming = count(past.asked - current, "worker")
         return Decision(current, f"{told}; {coming} more were asked for before", past)
@@ -208,7 +212,7 @@ def _shrink(sight: Sight, wanted: int, past: Past, told: str) -> Decision:
 
 
 def _describe(sight: Sight, bounds: Bounds) -> str:
-    """What there is to do, for people."""
+    """Return what there is to do, in words."""
     beside = f"; not counted: {sight.stranded}" if sight.stranded else ""
     if not sight.tasks:
         return f"{'all work is done' if sight.is_working else 'there is no work'}{beside}"

@@ -1,8 +1,8 @@
-"""Which part of the work new workers could do, and how much of that others do in time.
+"""How much of the work new workers could do, and how much of that others do in time.
 
-What waits for a service that no worker of the fleet offers, or has a time limit that its engine
-does not keep, is no reason for more of them. As long as none has been seen nobody knows what they
-offer: then all of it counts, and the first one will tell.
+Work is no reason for more workers if no worker of the fleet offers its service, or if it has a time
+limit that their engine does not support. As long as no worker of the fleet was seen, it is not
+known what they offer: then all work counts, and the first worker will show it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from headrace_wire.messages.views import Backlog
 from headrace_wire.messages.workers import WorkerStatus
 from headrace_wire.words import count
 
-#: Kinds of work that are named in a line.
+#: How many kinds of work are listed in one line.
 NAMED = 3
 
 
 class Demand(Struct, frozen=True):
-    """Work for the fleet: in seconds of one slot, and in tasks.
+    """The work for the fleet: in seconds of one slot, and in tasks.
 
-    ``others_seconds`` of it are done in time by workers that are none of the fleet's, which have
-    ``other_slots`` for it. ``stranded`` is what no worker at all could do.
+    ``others_seconds`` of it are done in time by workers outside the fleet, which have
+    ``other_slots`` for it. ``stranded`` is the work that no worker at all could do.
     """
 
     work_seconds: float
@@ -39,7 +39,7 @@ class Demand(Struct, frozen=True):
         return sum(part.tasks for part in self.stranded)
 
     def describe_stranded(self) -> str:
-        """What is not counted as nobody could do it, "" for nothing."""
+        """Return what is not counted because no worker could do it; "" for nothing."""
         if not self.stranded:
             return ""
         kinds = [
@@ -52,7 +52,7 @@ class Demand(Struct, frozen=True):
 
 
 def offers(worker: WorkerStatus, part: Backlog) -> bool:
-    """Whether a worker can run such tasks."""
+    """Return whether a worker can run such tasks."""
     return part.service in worker.engines and (not part.is_limited or keeps_limits(worker.engine))
 
 
@@ -66,9 +66,9 @@ def measure_demand(
 ) -> Demand:
     """Measure the demand in the work, of which ``backlogs`` are the parts.
 
-    Without parts there is no work, or an older coordinator does not tell them: then it is
-    ``work_seconds`` and ``tasks``. ``ours`` are workers such as a new one would be, if there are
-    any; ``others`` those that take work beside the fleet.
+    Without parts there is no work, or an older coordinator does not send them; then
+    ``work_seconds`` and ``tasks`` are used. ``ours`` are workers like those that would be new, if
+    there are any, and ``others`` are those outside the fleet that accept work.
     """
     others = [worker for worker in others if worker.slots]
     if not backlogs:
@@ -78,7 +78,7 @@ def measure_demand(
     counted = [part for part in backlogs if part not in foreign]
     left = {part: part.seconds for part in counted}
     helping = [worker for worker in others if any(offers(worker, part) for part in left)]
-    # Those first that can do the least of it: what they cannot do is left for the rest.
+    # First those that can do the smallest part, so that the rest gets what they cannot do.
     helping.sort(key=lambda worker: sum(offers(worker, part) for part in left))
     for worker in helping:
         room = worker.slots * target_seconds

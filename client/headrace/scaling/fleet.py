@@ -1,4 +1,4 @@
-"""What starts workers and takes them away: Docker Compose, or a command of one's own."""
+"""Starts and removes workers, with Docker Compose or with a command of the user."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from headrace.scaling.decision import Candidate
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
 
-#: What stands for the number of workers in a command.
+#: The placeholder for the number of workers in a command.
 PLACE = "{workers}"
 
-#: Characters of a container's id that are its host name.
+#: How many characters of a container's id its host name has.
 HOST_CHARACTERS = 12
 
 
 class Fleet(Protocol):
-    """Machines or containers with a worker on each. Methods raise CommandFailedError."""
+    """Machines or containers with a worker on each. The methods raise CommandFailedError."""
 
     def choose_ours(self, workers: Sequence[Candidate]) -> list[Candidate]:
-        """The workers that may be counted and taken away."""
+        """Return the workers that may be counted and removed."""
         ...
 
     def prepare(self, leaving: Sequence[Candidate]) -> None:
-        """See that these workers do not come again once they are drained."""
+        """Ensure that these workers are not started again once they are drained."""
         ...
 
     def resize(self, workers: int, gone: Sequence[Candidate]) -> None:
-        """Let there be so many workers, without these, which have been drained and are gone."""
+        """Change the number of workers. Those in ``gone`` have been drained and have ended."""
         ...
 
 
 class CommandFleet:
-    """Runs a command with the wanted number in it, and the names of drained workers beside it.
+    """Runs a command that contains the wanted number; an environment variable names drained
+    workers.
 
-    ``only`` is a pattern, as of file names, for the names or hosts of workers that are ours.
+    ``only`` is a pattern, as for file names, for the names or hosts of our workers.
     """
 
     def __init__(self, command: str, seconds: float, only: str = "*") -> None:
@@ -49,7 +50,7 @@ class CommandFleet:
         return choose_matching(workers, self._only)
 
     def prepare(self, leaving: Sequence[Candidate]) -> None:
-        """Do nothing: whoever starts machines says what happens when a worker ends."""
+        """Do nothing: whoever starts the machines decides what happens when a worker ends."""
 
     def resize(self, workers: int, gone: Sequence[Candidate]) -> None:
         settings = {
@@ -61,10 +62,10 @@ class CommandFleet:
 
 
 class ComposeFleet:
-    """The containers of a service of Docker Compose, in the present folder's project.
+    """The containers of a service of Docker Compose, in the current folder's project.
 
-    To make a service smaller Compose removes the containers with the highest numbers, whether they
-    are drained or not. So those that are drained are removed one by one, by the host names of their
+    To reduce the number of containers, Compose removes those with the highest numbers, whether they
+    are drained or not. So drained containers are removed individually, by the host names of their
     workers, which are the ids of the containers.
     """
 
@@ -74,7 +75,7 @@ class ComposeFleet:
         self._only = only
 
     def check(self) -> None:
-        """Raise UsageError if there is no such service in the present folder's project."""
+        """Raise UsageError if there is no such service in the current folder's project."""
         try:
             self._run("docker", "compose", "config", "--quiet", self._service)
         except CommandFailedError as error:
@@ -96,9 +97,9 @@ class ComposeFleet:
         if gone:
             self._run("docker", "rm", "--force", *[worker.host for worker in gone])
             return
-        # One that was drained before this program was started anew would be started again.
+        # A container that was drained by an earlier process would be started again otherwise.
         self._run("docker", "compose", "rm", "--force", self._service)
-        # Those whose workers have not connected yet are there as well, and not to be removed.
+        # Containers whose workers have not connected yet also exist, and must not be removed.
         workers = max(workers, len(self._list_hosts()))
         self._run(
             *("docker", "compose", "up", "--detach", "--no-deps", "--no-recreate", "--no-build"),
@@ -106,7 +107,7 @@ class ComposeFleet:
         )
 
     def _list_hosts(self) -> set[str]:
-        """The host names of the containers that run."""
+        """Return the host names of the running containers."""
         listed = self._run("docker", "compose", "ps", "--quiet", self._service)
         return {line.strip()[:HOST_CHARACTERS] for line in listed.split()}
 
@@ -115,5 +116,5 @@ class ComposeFleet:
 
 
 def choose_matching(workers: Sequence[Candidate], only: str) -> list[Candidate]:
-    """The workers whose name or host matches a pattern."""
+    """Return the workers whose name or host matches a pattern."""
     return [one for one in workers if fnmatchcase(one.name, only) or fnmatchcase(one.host, only)]

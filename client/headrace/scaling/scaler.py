@@ -1,9 +1,10 @@
-"""Looks at a cluster again and again, and has workers started and taken away.
+"""Observes a cluster repeatedly, and starts and removes workers.
 
     look ─► decide ─┬─► more: the fleet is enlarged
                     └─► fewer: drain ─► wait until they have gone ─► the fleet is made smaller
 
-After a start of the coordinator nothing is done for a while, as workers have to come back first.
+After a start of the coordinator, nothing is done for a while, because its workers must first
+reconnect.
 """
 
 from __future__ import annotations
@@ -30,36 +31,36 @@ from headrace_wire.messages.workers import WorkerStatus
 
 log = logging.getLogger(__name__)
 
-#: Seconds after a start of the coordinator in which its workers come back.
+#: How many seconds after a start of the coordinator its workers may take to reconnect.
 RETURN_SECONDS = 60.0
 
-#: Seconds between two looks at workers that drain, at least, and the part of the time that they
+#: The minimum of seconds between two looks at draining workers, and the share of the time that they
 #: have taken so far: each look may run a command.
 DRAIN_LOOK_SECONDS = 1.0
 DRAIN_SHARE = 0.1
 
 
 class Cluster(Protocol):
-    """What is asked of a cluster."""
+    """What is needed of a cluster."""
 
     def overview(self) -> Overview:
-        """The whole cluster in a few numbers."""
+        """Return the whole cluster in a few numbers."""
         ...
 
     def workers(self) -> tuple[WorkerStatus, ...]:
-        """Every connected worker."""
+        """Return every connected worker."""
         ...
 
     def drain(self, worker: str) -> object:
-        """Have a worker go."""
+        """Tell a worker to drain."""
         ...
 
 
 class Scaler:
-    """Scales a fleet by what a cluster has to do.
+    """Scales a fleet according to the work of a cluster.
 
-    With ``is_rehearsal`` it decides, and does nothing; the caller says what would be done.
-    ``read_clock`` returns monotonic seconds.
+    With ``is_rehearsal`` it only decides, and the caller shows what would be done. ``read_clock``
+    returns monotonic seconds.
     """
 
     def __init__(
@@ -77,27 +78,30 @@ class Scaler:
         self._is_rehearsal = is_rehearsal
         self._read_clock = read_clock
         self._past = Past()
-        #: Those that were told to go, and whose machine or container is still there, by their ids.
+        #: The workers that were told to drain and whose machine or container still exists, by their
+        #: ids.
         self._leaving: dict[str, Candidate] = {}
-        #: Workers of the fleet as they were when some were last seen: what new ones will offer.
+        #: The fleet's workers when some were last seen, which show what new ones will offer.
         self._models: list[WorkerStatus] = []
         self._told_stranded = ""
-        #: Whether to take up what a process before this one has begun. One that looks once leaves
-        #: it to the one before, which may be at it still.
+        #: Whether to continue what an earlier process has begun. One that only looks once does not
+        #: do this, because the earlier process may still be running.
         self._adopts = False
         self._is_away = False
-        #: When the coordinator was started, as it says, and when its workers are back.
+        #: When the coordinator says that it was started, and when its workers should be connected.
         self._started_at: float | None = None
         self._complete_at = read_clock()
 
     @property
     def leaving(self) -> int:
-        """How many workers are on their way out."""
+        """How many workers are draining."""
         return len(self._leaving)
 
     def step(self) -> Decision:
-        """Look once, and do what is to be done. Raises CommandFailedError, and what calls raise:
-        it is done or tried again with the next step.
+        """Look once, and do what is necessary.
+
+        Raises CommandFailedError, and the errors of calls. What failed is tried again in the next
+        step.
         """
         sight = self._look()
         if sight.at < self._complete_at:
@@ -105,7 +109,7 @@ class Scaler:
             return Decision(
                 current, "workers come back to the coordinator", self._past, now=current
             )
-        # That one cannot be taken away is no reason not to start others.
+        # If one worker cannot be removed, others can still be started.
         failure: CommandFailedError | None = None
         try:
             self._remove(sight)
@@ -118,7 +122,7 @@ class Scaler:
         except BaseException:
             self._past = self._without_asking(decision.past)
             raise
-        if self._is_rehearsal:  # nothing was asked for
+        if self._is_rehearsal:  # nothing was requested
             decision = replace(decision, past=self._without_asking(decision.past))
         self._past = decision.past
         is_news = decision.is_change and not self._is_rehearsal
@@ -128,7 +132,7 @@ class Scaler:
         return decision
 
     def _without_asking(self, past: Past) -> Past:
-        """What is remembered of a decision that was not carried out: the needs, and no more."""
+        """Return what is remembered of a decision that was not carried out: only the needs."""
         return replace(past, asked=self._past.asked, asked_at=self._past.asked_at)
 
     def run(
@@ -138,9 +142,10 @@ class Scaler:
         sleep: Callable[[float], object] = time.sleep,
         on_failure: Callable[[HeadraceError], object] = bool,
     ) -> None:
-        """Go on until something is raised that is not passing: a refused key, a signal.
+        """Repeat this until there is an error that is not temporary, such as a refused key, or a
+        signal.
 
-        ``on_decision`` is told of each look, ``on_failure`` of each that failed.
+        ``on_decision`` is called after each look, and ``on_failure`` after each failed one.
         """
         drained_since: float | None = None
         self._adopts = True
@@ -167,8 +172,8 @@ class Scaler:
             sleep(min(pause, interval_seconds))
 
     def _adopt(self, ours: Sequence[Candidate]) -> None:
-        """At the first look, take up what a process before this one has begun: to take away those
-        that it has told to go.
+        """At the first look, continue what an earlier process has begun: remove what it has
+        drained.
         """
         if self._adopts and not self._is_rehearsal:
             self._leaving.update((worker.id, worker) for worker in ours if worker.is_draining)
@@ -223,7 +228,7 @@ class Scaler:
         return demand
 
     def _note_start(self, overview: Overview) -> None:
-        """See whether the coordinator is another one than at the last look, or was away."""
+        """Note whether the coordinator was restarted since the last look, or was not reachable."""
         if self._is_away:
             log.info("the coordinator is back")
         is_new = self._started_at is not None and overview.started_at != self._started_at
@@ -240,19 +245,19 @@ class Scaler:
             host=status.host,
             slots=status.slots,
             busy=max(status.busy, min(status.leased, status.slots)),
-            # The worker says so itself, with its next heartbeat.
+            # The worker reports this itself with its next heartbeat.
             is_draining=status.draining or status.id in self._leaving,
             connected_at=status.connected_at,
         )
 
     def remove_gone(self) -> None:
-        """Look whether workers that were told to go have gone, and no more. Raises as ``step``."""
+        """Only check whether draining workers have gone. Raises the same errors as ``step``."""
         sight = self._look()
         if sight.at >= self._complete_at:
             self._remove(sight)
 
     def _remove(self, sight: Sight) -> None:
-        """Have the machines of those taken away that were drained and have gone."""
+        """Remove the machines of the drained workers that have gone."""
         connected = {worker.id for worker in sight.workers}
         gone = [worker for worker in self._leaving.values() if worker.id not in connected]
         if gone:

@@ -1,4 +1,4 @@
-"""What operators see of the autoscaler, for Prometheus."""
+"""The autoscaler's metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ScalingMetrics:
         )
 
     def note_decision(self, decision: Decision, leaving: int) -> None:
-        """Note a look after which all was done, with how many workers are on their way out."""
+        """Note a successful look, and how many workers are draining."""
         now = self._read_clock()
         self._workers.labels("open").set(decision.now)
         self._workers.labels("leaving").set(leaving)
@@ -80,13 +80,14 @@ class ScalingMetrics:
             self._last_change.set(now)
 
     def note_failure(self, error: HeadraceError) -> None:
-        """Note a look that failed."""
+        """Note a failed look."""
         is_command = isinstance(error, CommandFailedError)
         self._failures.labels("command" if is_command else "coordinator").inc()
 
     def serve(self, address: Address) -> Address:
-        """Serve them from a thread until the process ends. Returns where, with the port that was
-        chosen for port 0. Raises UsageError.
+        """Serve the metrics from a thread until the process ends.
+
+        Returns the address, with the port that was chosen for port 0. Raises UsageError.
         """
         try:
             server, _ = start_http_server(address.port, address.host, registry=self.registry)

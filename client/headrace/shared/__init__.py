@@ -1,10 +1,10 @@
-"""Shared state for programs and tasks: values, lists, dicts, locks, events and queues by name.
+"""Shared state for programs and tasks: values, lists, dicts, locks, events and queues with names.
 
     Cluster.value("hits") ─► SharedValue ─► SharedSession ─► coordinator
     current_cluster() ─► the same, inside a task
 
 The methods are those of ``headrace.async_shared``, which block here; see ``headrace.blocking``.
-Values travel as arguments of calls do (``headrace_services.calls``), never pickled.
+Values are encoded like the arguments of calls (``headrace_services.calls``), but never pickled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What connects a task that runs here with the cluster that runs it; opened once in a slot."""
+"""The connection of a task to the cluster that runs it. It is opened once per slot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _opened: list[TaskConnection] = []
 
 
 class TaskConnection:
-    """An engine and a session of shared state, open as long as the slot lives. Thread safe."""
+    """An engine and a session of shared state, open while the slot exists. It is thread-safe."""
 
     def __init__(self, engine: CoordinatorEngine) -> None:
         self.engine = engine
@@ -21,32 +21,32 @@ class TaskConnection:
         self._session: SharedSession | None = None
 
     def open_session(self) -> SharedSession:
-        """The session; begun when it is first asked for."""
+        """Return the session, which is opened when it is first needed."""
         with self._opening:
             if self._session is None:
                 self._session = SharedSession(self.engine)
             return self._session
 
     def take_token(self) -> None:
-        """The next tasks of this process are of another job."""
+        """Use a new token, because the next tasks of this process belong to another job."""
         self.engine.replace_key(THIS_SLOT.token.encode())
         if self._session:
             self._session.go_on()
 
     def end_task(self) -> None:
-        """A task of this process is over."""
+        """Note that a task of this process is over."""
         if self._session:
             self._session.end_task()
 
     def close(self) -> None:
-        """The slot ends."""
+        """Close it, because the slot ends."""
         if self._session:
             self._session.close()
         self.engine.close()
 
 
 def open_task_connection() -> TaskConnection:
-    """The connection of this slot. Raises UsageError in other processes."""
+    """Return the connection of this slot. Raises UsageError in other processes."""
     home = THIS_SLOT.home
     if home is None:
         raise UsageError(

@@ -20,13 +20,13 @@ from headrace_wire.messages.shared import DICT
 
 
 class SharedDict(SharedHandle, MutableMapping[Any, Any]):
-    """A dict under a name, in the order of insertion. Each method is atomic; ``d[k] += 1`` is two:
-    see ``add`` and ``update_if``.
+    """A dict with a name, in insertion order. Each method is atomic, but ``d[k] += 1`` is two
+    calls: see ``add`` and ``update_if``.
 
     Keys are numbers, strings, bytes, None and tuples of these. Unlike in a dict, 1, 1.0 and True
-    are different keys, for they are kept as they travel; 0.0 and -0.0 are one, and so are all NaN.
-    Loops, ``copy`` and ``|`` fetch pages, one after the other, each of them as it is at that time:
-    a loop over a dict that is changed meanwhile goes on.
+    are different keys, because keys are compared in their encoded form; 0.0 and -0.0 are the same
+    key, and so are all NaN. Loops, ``copy`` and ``|`` fetch one page after the other, each in its
+    state at that time. So a loop continues even if the dict is changed meanwhile.
     """
 
     kind = DICT
@@ -70,35 +70,35 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
         return self
 
     def copy(self) -> dict[Any, Any]:
-        """Its items, as a dict of the program's own."""
+        """Return its items, as a dict of the program's own."""
         return dict(self.read_items())
 
     def keys(self) -> KeysView[Any]:
-        """The keys, fetched in pages."""
+        """Return the keys, which are fetched in pages."""
         return _Keys(self)
 
     def values(self) -> ValuesView[Any]:
-        """The values, fetched in pages."""
+        """Return the values, which are fetched in pages."""
         return _Values(self)
 
     def items(self) -> ItemsView[Any, Any]:
-        """Keys with their values, fetched in pages."""
+        """Return the keys with their values, which are fetched in pages."""
         return _Items(self)
 
     def pop(self, key: Any, default: Any = ABSENT) -> Any:
-        """Take a key out. Returns its value, or ``default``. Raises KeyError."""
+        """Remove a key. Returns its value, or ``default`` if there is none. Raises KeyError."""
         return self._pop(key, default)
 
     def popitem(self) -> tuple[Any, Any]:
-        """Take out what was inserted last. Raises KeyError."""
+        """Remove the item that was inserted last. Raises KeyError."""
         return self._popitem()
 
     def clear(self) -> None:
-        """Take all out."""
+        """Remove all items."""
         self._change_now("clear")
 
     def update(self, other: Any = (), /, **named: Any) -> None:
-        """Put many, together as long as they take less than 4 MiB."""
+        """Store many items: all at once if they have less than 4 MiB."""
         self._update(_take_pairs(other), **named)
 
     def _read_pairs(self) -> Iterator[tuple[bytes, bytes]]:
@@ -111,12 +111,12 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
             (cursor,) = page.numbers
 
     def read_items(self) -> Iterator[tuple[Any, Any]]:
-        """Keys with their values, page by page."""
+        """Yield keys with their values, page by page."""
         return ((open_sealed(key), open_sealed(value)) for key, value in self._read_pairs())
 
 
 class _Keys(KeysView[Any]):
-    """Keys, which like those of a dict can be walked backwards."""
+    """The keys, which can also be iterated in reverse order, as in a dict."""
 
     _mapping: SharedDict
 
@@ -125,7 +125,7 @@ class _Keys(KeysView[Any]):
 
 
 class _Items(ItemsView[Any, Any]):
-    """Items without a call for each."""
+    """The items, without one call for each."""
 
     _mapping: SharedDict
 
@@ -137,7 +137,7 @@ class _Items(ItemsView[Any, Any]):
 
 
 class _Values(ValuesView[Any]):
-    """Values without a call for each."""
+    """The values, without one call for each."""
 
     _mapping: SharedDict
 
@@ -152,5 +152,5 @@ class _Values(ValuesView[Any]):
 
 
 def _take_pairs(other: Any) -> dict[Any, Any]:
-    """What a dict can be made of, as one; of a shared dict without a call for each value."""
+    """Return a dict of what a dict can be made of; for a shared dict, without a call per value."""
     return other.copy() if isinstance(other, SharedDict) else dict(other)

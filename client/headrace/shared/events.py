@@ -9,7 +9,7 @@ from headrace_wire.messages.shared import EVENT
 
 
 class SharedEvent(SharedHandle):
-    """An event under a name; see ``threading.Event``."""
+    """An event with a name; see ``threading.Event``."""
 
     kind = EVENT
 

@@ -1,4 +1,4 @@
-"""What all handles of shared objects have in common whose methods block."""
+"""The common part of the handles of shared objects whose methods block."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from headrace.shared.connection import open_task_connection
 from headrace.shared.session import SharedSession
 from headrace_wire.messages.shared import SharedSpec
 
-#: What a shared object of each kind is opened with.
+#: The class of handles for each kind of shared object.
 _HANDLES: dict[str, type[SharedHandle]] = {}
 
 
 class SharedHandle(Handle):
-    """A shared object of one cluster. There may be many handles of one object, anywhere.
+    """A shared object of one cluster. One object may have many handles, anywhere.
 
-    Pickled into a task, a handle opens the object of its name on the cluster that runs the task.
+    A handle that is pickled into a task opens the object with its name on the cluster that runs the
+    task.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class SharedHandle(Handle):
         finish(session.open(SharedSpec(name, self.kind, initial, maxsize)))
 
     def __init_subclass__(cls) -> None:
-        _HANDLES.setdefault(cls.kind, cls)  # a program's own subclass comes later
+        _HANDLES.setdefault(cls.kind, cls)  # a subclass in a program is defined later
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _open_current, (self.kind, self.name)

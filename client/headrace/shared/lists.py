@@ -15,23 +15,24 @@ from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
 from headrace_wire.messages.shared import LIST, write_slice
 
-#: How often a list that does not fit into one answer is read anew because it changed meanwhile.
+#: How often a list that does not fit into one answer is read again because it was changed
+#: meanwhile.
 MOST_READINGS = 5
 
 
 class SharedList(SharedHandle, MutableSequence[Any]):
-    """A list under a name. Each method is atomic; ``l[i] += 1`` is two: see ``add``.
+    """A list with a name. Each method is atomic, but ``l[i] += 1`` is two calls: see ``add``.
 
-    It does what a list does. What is longer than 5,000 items or 4 MiB takes more than one message:
-    it is read anew, a few times, if it changed meanwhile, and put in with ``extend`` in parts. A
-    loop fetches pages, one after the other, each of them as it is at that time. ``+``, ``*``,
-    slices and ``copy`` give lists of the program's own.
+    It works like a list. More than 5,000 items or 4 MiB need more than one message: such a list is
+    read again, a few times, if it was changed meanwhile, and ``extend`` adds so many items in
+    parts. A loop fetches one page after the other, each in its state at that time. ``+``, ``*``,
+    slices and ``copy`` return lists of the program's own.
     """
 
     kind = LIST
 
-    #: As of a list, whose equality is that of its items.
-    __hash__ = None  # type: ignore[assignment] # object's is no longer right
+    #: As for a list, because equality depends on the items.
+    __hash__ = None  # type: ignore[assignment] # object's would be wrong
 
     append = blocking(AsyncList.append)
     insert = blocking(AsyncList.insert)
@@ -40,13 +41,13 @@ class SharedList(SharedHandle, MutableSequence[Any]):
     _extend = blocking(AsyncList.extend)
 
     def extend(self, values: Iterable[Any]) -> None:
-        """Put values at the end, together as long as they take less than 4 MiB."""
-        # A shared list may be this one, which has no end while it grows.
+        """Add values at the end: all at once if they have less than 4 MiB."""
+        # A shared list may be this one, which would never end because it grows.
         items = values.copy() if isinstance(values, SharedList) else values
         self._extend(items)
 
     def remove(self, value: Any) -> None:
-        """Take out the first that equals ``value``. Raises ValueError."""
+        """Remove the first item that equals ``value``. Raises ValueError."""
         while True:
             sealed = enumerate(self._read_pages())
             first = next((one for one in sealed if _equals(open_sealed(one[1]), value)), None)
@@ -56,17 +57,18 @@ class SharedList(SharedHandle, MutableSequence[Any]):
                 return
 
     def clear(self) -> None:
-        """Take all out."""
+        """Remove all items."""
         self._change_now("clear")
 
     def copy(self) -> list[Any]:
-        """Its items, as a list of the program's own."""
+        """Return its items, as a list of the program's own."""
         return [open_sealed(value) for value in self._read_all()[0]]
 
     def index(self, value: Any, start: SupportsIndex = 0, stop: SupportsIndex = sys.maxsize) -> int:
-        """The place of the first that equals ``value``, from ``start`` on and before ``stop``.
+        """Return the index of the first item that equals ``value``, from ``start`` to before
+        ``stop``.
 
-        Raises ValueError.
+        Raises ValueError if there is none.
         """
         first, last = operator.index(start), operator.index(stop)
         if first < 0 or last < 0:
@@ -79,20 +81,20 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             if _equals(one, value):
                 return place
         none: list[Any] = []
-        return none.index(value)  # says so as this version of Python does
+        return none.index(value)  # raises the error of this Python version
 
     def count(self, value: Any) -> int:
-        """How many equal ``value``."""
+        """Return how many items equal ``value``."""
         return sum(_equals(one, value) for one in self)
 
     def reverse(self) -> None:
-        """Turn the order around."""
+        """Reverse the order."""
         self._change_now("reverse")
 
     def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
-        """Put the items in order, as ``list.sort`` does: in this process, and then all at once.
+        """Sort the items like ``list.sort``: in this process, and then store them all at once.
 
-        It begins anew when the list was changed meanwhile.
+        This starts again if the list was changed meanwhile.
         """
         while True:
             sealed, version = self._read_all()
@@ -194,7 +196,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             values = values.copy()
         elif not isinstance(values, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] # not all programs are checked
             refused: list[Any] = []
-            refused[chosen] = values  # raises TypeError in the words of this Python
+            refused[chosen] = values  # raises the TypeError of this Python version
         sealed = [seal(value) for value in values]
         told = self._change_now("splice", *sealed, numbers=numbers).numbers
         if not told[0]:
@@ -204,9 +206,9 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             )
 
     def _read_all(self) -> tuple[list[bytes], int | None]:
-        """All of it as it was at one time, and the version that it had then.
+        """Return all items as they were at one time, and the version that the list had then.
 
-        None for a version if it changed each time that it was read, page by page.
+        The version is None if the list changed every time while it was read page by page.
         """
         for _ in range(MOST_READINGS):
             found: list[bytes] = []
@@ -229,7 +231,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
 
 
 def _take_items(other: object) -> list[Any] | None:
-    """The items of what a list compares and concatenates with: of a list, shared or not."""
+    """Return the items of a list, shared or not; None for what a list cannot be compared with."""
     if isinstance(other, SharedList):
         return other.copy()
     is_list = isinstance(other, list)

@@ -11,12 +11,12 @@ from headrace.shared.handle import SharedHandle
 
 
 class SharedLock(LockHandle, SharedHandle):
-    """A lock under a name, which one holder has at a time, anywhere. It cannot be taken twice.
+    """A lock with a name, which one holder has at a time, anywhere. It is not reentrant.
 
-    It comes free when its holder's process dies or is cut off: after the coordinator's ``--lease``
-    of silence; in a task also at the task's end. A holder that only seemed dead may go on
-    not knowing it: ``fencing`` grows each time that the lock is taken, so that whatever the lock
-    protects can refuse a number smaller than one that it has seen.
+    It is released when its holder's process dies or has been cut off for the coordinator's
+    ``--lease``, and, in a task, also when the task ends. A holder that only seemed to be dead may
+    not know that it has lost the lock. So ``fencing`` grows each time the lock is acquired, and
+    whatever the lock protects can refuse a number that is smaller than one it has already seen.
     """
 
     acquire = blocking(AsyncLock.acquire)

@@ -14,13 +14,13 @@ from headrace_wire.messages.shared import QUEUE
 
 
 class SharedQueue(SharedHandle):
-    """A queue under a name; see ``multiprocessing.Queue``. ``maxsize`` is that of who made it.
+    """A queue with a name; see ``multiprocessing.Queue``. Whoever makes it decides its ``maxsize``.
 
-    An item is this thread's to work on from ``get`` until its next ``get``, ``task_done``, the end
-    of its task, or the end of the program. If the process dies before, the item comes back, and
-    another consumer gets it. ``close`` ends every consumer, each loop over the queue, when nothing
-    waits in it and nobody works on an item any more: so whoever took an item and will not ask for
-    another says ``task_done``.
+    The thread that gets an item works on it until its next ``get``, ``task_done``, the end of its
+    task, or the end of the program. If the process dies before that, the item is put back and
+    another consumer gets it. After ``close``, every consumer, such as a loop over the queue, ends
+    when nothing waits in the queue and nobody works on an item any more. So a thread that got an
+    item and will not get another one must call ``task_done``.
     """
 
     kind = QUEUE
@@ -42,21 +42,21 @@ class SharedQueue(SharedHandle):
         self.put(item, block=False)
 
     def get_nowait(self) -> Any:
-        """Take an item out if there is one. Raises queue.Empty, and QueueClosedError."""
+        """Get an item if there is one. Raises queue.Empty, and QueueClosedError."""
         return self.get(block=False)
 
     @property
     def maxsize(self) -> int:
-        """How many items may wait; 0 for any number."""
+        """How many items may wait; 0 means any number."""
         return self._read_now("size").numbers[2]
 
     @property
     def closed(self) -> bool:
-        """Whether it takes nothing more."""
+        """Whether it accepts no more items."""
         return bool(self._read_now("size").numbers[3])
 
     def __iter__(self) -> Iterator[Any]:
-        """Items until the queue is closed and empty; one is done when the next is asked for."""
+        """Yield items until the queue is closed and empty. Asking for the next finishes an item."""
         while True:
             try:
                 item = self.get()

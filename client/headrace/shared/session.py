@@ -1,6 +1,6 @@
-"""A session of a program that waits in threads: a thread sends its heartbeats.
+"""A session of a program that waits in threads. One thread sends its heartbeats.
 
-A program that ends without closing anything says goodbye all the same.
+A program says goodbye even if it ends without closing anything.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class SharedSession(SessionBase):
         self._working = threading.local()
         self._wake = threading.Event()
         self._beater: threading.Thread | None = None
-        #: Whether a task has ended and nothing was held since: nothing needs a heartbeat then, and
-        #: the key may have ended with the task's job.
+        #: Whether a task has ended and nothing has been held since. Then no heartbeats are needed,
+        #: and the key may have become invalid with the task's job.
         self._is_resting = False
 
     def end_task(self) -> None:
-        """A task of this process is over: it is done with its items, and its locks come free."""
+        """Note that a task of this process is over: its items are done, its locks are released."""
         self._begin_if_forked()
         with self._lock:
             self._is_resting = True
@@ -59,14 +59,14 @@ class SharedSession(SessionBase):
         self._wake.set()
 
     def go_on(self) -> None:
-        """Heartbeats go on, with the key that there is now."""
+        """Continue with heartbeats, with the current key."""
         self._begin_if_forked()
         self._wake.set()
 
     def close(self) -> None:
-        """Say goodbye, once: locks come free, and items count as done."""
+        """Say goodbye, once: locks are released, and items count as done."""
         if self._process != os.getpid():
-            return  # it is its parent's
+            return  # it belongs to the parent
         used = self._end()
         beater, self._beater = self._beater, None
         limit = Limit.after(GOODBYE_SECONDS)
@@ -106,7 +106,7 @@ class SharedSession(SessionBase):
                 pause = finish(self._beat())
                 with self._lock:
                     if self._is_resting and not (self._abandoned or self._confirmed):
-                        pause = None  # until there is something to tell or to hold
+                        pause = None  # until there is something to report or to hold
             except KeyRefusedError as error:
                 log.debug("no heartbeats until there is another key: %s", error)
                 pause = FIRST_BEAT_SECONDS if error.may_pass else None
@@ -115,7 +115,7 @@ class SharedSession(SessionBase):
                 pause = FIRST_BEAT_SECONDS
 
 
-#: What is told goodbye at the end of the program.
+#: The sessions that say goodbye at the end of the program.
 _SESSIONS: weakref.WeakSet[SharedSession] = weakref.WeakSet()
 
 

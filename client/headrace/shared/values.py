@@ -13,7 +13,7 @@ from headrace_wire.messages.shared import VALUE
 
 
 class SharedValue(SharedHandle):
-    """One value under a name. Each method is atomic; ``get`` and then ``set`` is not."""
+    """One value with a name. Each method is atomic; ``get`` and then ``set`` is not."""
 
     kind = VALUE
 
