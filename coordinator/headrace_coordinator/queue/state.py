@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
+from headrace_coordinator.queue.failure_texts import limit_text
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.members import Member, show_id
@@ -23,27 +24,8 @@ from headrace_wire.messages.jobs import State
 from headrace_wire.messages.spans import HeldSpan, LeasedSpan
 from headrace_wire.messages.workers import Heartbeat
 
-#: How many bytes of text the failures of one job may have. Later ones are stored without traceback.
-MAX_FAILURE_BYTES = 64 << 20
-
 #: The maximum number of tasks that all workers together report as running or with progress.
 MAX_TOLD = 1 << 17
-
-#: How many characters the message of such a failure may have.
-SHORT_MESSAGE_CHARACTERS = 200
-
-
-def measure_failure(failure: TaskFailure) -> int:
-    """Return the approximate size of a failure's text in bytes."""
-    texts = len(failure.message) + len(failure.traceback) + len(failure.summary)
-    return texts + len(failure.detail)
-
-
-def shorten_failure(failure: TaskFailure) -> TaskFailure:
-    """Return a failure with only short texts."""
-    message = failure.message[:SHORT_MESSAGE_CHARACTERS]
-    summary = failure.summary[:SHORT_MESSAGE_CHARACTERS]
-    return replace(failure, message=message, summary=summary, traceback="", detail=b"")
 
 
 class QueueState(Struct):
@@ -338,9 +320,7 @@ class QueueState(Struct):
         them, and gets the whole text.
         """
         if not job.spec.owned:
-            job.failure_bytes += measure_failure(failure)
-            if job.failure_bytes > MAX_FAILURE_BYTES:
-                failure = shorten_failure(failure)
+            failure = limit_text(job, failure)
         job.dead.add(failure.index, failure.index + 1)
         spec = job.spec
         self.emit(events.TaskDead(failure, spec.service, spec.operation, job.submitted_by))

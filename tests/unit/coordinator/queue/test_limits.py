@@ -14,9 +14,8 @@ from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 from headrace_coordinator.monitoring.series import OTHER, Series
 from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue import client_requests as intake
-from headrace_coordinator.queue import leasing
+from headrace_coordinator.queue import failure_texts, leasing
 from headrace_coordinator.queue import members as membership
-from headrace_coordinator.queue import state as queue_state
 from headrace_coordinator.queue.events import TaskDead
 from headrace_coordinator.shared import sessions, state
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
@@ -261,7 +260,7 @@ def test_answers_for_the_silent_give_way_to_others() -> None:
 def test_what_failures_tell_at_length_is_kept_up_to_a_limit(
     monkeypatch: pytest.MonkeyPatch, *, owned: bool
 ) -> None:
-    monkeypatch.setattr(queue_state, "MAX_FAILURE_BYTES", 10_000)
+    monkeypatch.setattr(failure_texts, "MAX_FAILURE_BYTES", 10_000)
     rig = Rig()
     rig.join(slots=20)
     rig.submit(tasks=20, owned=owned, retries=0)
