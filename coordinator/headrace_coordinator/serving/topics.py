@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
@@ -19,6 +19,10 @@ SPOOL = "spool"
 #: The topic that is notified when the journal has new events.
 EVENTS = "events"
 
+#: Events after which a shared object of this name is not what it was.
+SharedChange = (
+    shared.SharedKept | shared.SharedItemKept | shared.SharedItemHeld | shared.SharedItemsDropped
+)
 
 #: What a topic is about. A log is notified of new lines, and when there may be no more.
 Kind = Literal["job", "log", "orders", "shared"]
@@ -29,50 +33,55 @@ def name_topic(kind: Kind, name: str) -> str:
     return f"{kind} {name}"
 
 
+def _name_job(event: events.JobChanged | events.SpanDone | events.WorkHeld) -> str:
+    return name_topic("job", event.job)
+
+
+def _name_spool(_: Event) -> str:
+    return SPOOL
+
+
+def _name_shared(event: SharedChange) -> str:
+    return name_topic("shared", event.name)
+
+
+#: The topic that an event of each class notifies. The others are for the store and for metrics.
+NOTIFIED: dict[type[Event], Callable[[Any], str]] = {
+    events.WorkAppeared: lambda _: WORK,
+    events.OrdersGiven: lambda event: name_topic("orders", event.worker),
+    events.JobChanged: _name_job,
+    events.SpanDone: _name_job,
+    events.WorkHeld: _name_job,
+    events.JobEnded: lambda event: name_topic("log", event.status.id),
+    events.LinesLogged: lambda event: name_topic("log", event.job),
+    shared.SharedKept: _name_shared,
+    shared.SharedItemKept: _name_shared,
+    shared.SharedItemHeld: _name_shared,
+    shared.SharedItemsDropped: _name_shared,
+    events.InputsDropped: _name_spool,
+    events.ResultsDropped: _name_spool,
+    events.SpansDelivered: _name_spool,
+    events.RoomAppeared: _name_spool,
+    events.JobDeleted: _name_spool,
+}
+
+#: The topics that end with an event of each class.
+ENDED: dict[type[Event], Callable[[Any], Sequence[str]]] = {
+    shared.SharedDeleted: lambda event: (name_topic("shared", event.name),),
+    events.JobDeleted: lambda event: (name_topic("job", event.job), name_topic("log", event.job)),
+    events.WorkerGone: lambda event: (name_topic("orders", event.worker),),
+}
+
+
 def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
-    topics: dict[str, None] = {}
-    forgotten: list[str] = []
-    for event in happened:
-        match event:
-            case events.WorkAppeared():
-                topics[WORK] = None
-            case events.OrdersGiven():
-                topics[name_topic("orders", event.worker)] = None
-            case events.JobChanged():
-                topics[name_topic("job", event.job)] = None
-            case events.JobEnded():
-                topics[name_topic("log", event.status.id)] = None
-            case events.SpanDone() | events.WorkHeld():
-                topics[name_topic("job", event.job)] = None
-            case events.LinesLogged():
-                topics[name_topic("log", event.job)] = None
-            case (
-                shared.SharedKept()
-                | shared.SharedItemKept()
-                | shared.SharedItemHeld()
-                | shared.SharedItemsDropped()
-            ):
-                topics[name_topic("shared", event.name)] = None
-            case shared.SharedDeleted():
-                forgotten.append(name_topic("shared", event.name))
-            case (
-                events.InputsDropped()
-                | events.ResultsDropped()
-                | events.SpansDelivered()
-                | events.RoomAppeared()
-            ):
-                topics[SPOOL] = None
-            case events.JobDeleted():
-                topics[SPOOL] = None
-                forgotten += [name_topic("job", event.job), name_topic("log", event.job)]
-            case events.WorkerGone():
-                forgotten.append(name_topic("orders", event.worker))
-            case _:
-                pass  # for the store and for metrics
+    """Notify each topic that events are about, once, and forget those that have ended."""
+    topics = {name(event): None for event in happened if (name := NOTIFIED.get(type(event)))}
     for topic in topics:
         if topic == WORK:  # each worker that leases some wakes the next
             waiters.notify_one(topic)
         else:
             waiters.notify(topic)
-    for topic in forgotten:
-        waiters.forget(topic)
+    for event in happened:
+        if list_ended := ENDED.get(type(event)):
+            for topic in list_ended(event):
+                waiters.forget(topic)
