@@ -145,22 +145,12 @@ class Store:
 
     def _write(self, events: Sequence[Event], jobs: dict[str, Job], clock_seconds: float) -> None:
         rows = self._rows
-        changed: dict[str, None] = {}
         rows.begin()
         remove = tick = False
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
-                for event in events:
-                    if isinstance(event, JobChanged):
-                        changed[event.job] = None
-                    elif isinstance(event, InputsDropped | SpansDelivered):
-                        self._removals.add(event, clock_seconds)
-                    else:
-                        rows.write_event(event)
-                for job_id in changed:
-                    if job_id in jobs:
-                        rows.update_job(jobs[job_id])
+                self._write_events(events, jobs, clock_seconds)
                 remove = self._removals.are_due(clock_seconds)
                 if remove:
                     rows.remove(self._removals)
@@ -180,6 +170,22 @@ class Store:
             self._removals.clear()
         if tick:
             self._clock_seconds = clock_seconds
+
+    def _write_events(
+        self, events: Sequence[Event], jobs: dict[str, Job], clock_seconds: float
+    ) -> None:
+        """Write events, and the rows of changed jobs once. Removals are collected for later."""
+        changed: dict[str, None] = {}
+        for event in events:
+            if isinstance(event, JobChanged):
+                changed[event.job] = None
+            elif isinstance(event, InputsDropped | SpansDelivered):
+                self._removals.add(event, clock_seconds)
+            else:
+                self._rows.write_event(event)
+        for job_id in changed:
+            if job_id in jobs:
+                self._rows.update_job(jobs[job_id])
 
     def sweep(self, now_seconds: float) -> bool:
         """Remove some rows of deleted jobs, and some that are too old in the history.

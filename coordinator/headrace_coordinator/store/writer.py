@@ -52,16 +52,7 @@ class EventWriter:
             case events.InputsPut():
                 self._insert_batch("inputs", event, event.inputs)
             case events.JobSubmitted():
-                self.sweep.finish(event.spec.id)
-                spec = pack(dump(event.spec))
-                checksum = compute_spec_checksum(event.spec.id, spec)
-                execute(
-                    "INSERT INTO jobs (id, spec, state, tasks, sealed, cpu_seconds, busy_seconds,"
-                    " bytes_in, bytes_out, submitted_at, results_kept, ended_because,"
-                    " lines_dropped, checksum, submitted_by)"
-                    " VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, 1, '', 0, ?, ?)",
-                    (event.spec.id, spec, event.submitted_at, checksum, event.submitted_by),
-                )
+                self._insert_job(event)
             case events.SpanLost():
                 self._delete_batch("results", event.job, event.start)
             case events.TaskDead():
@@ -75,22 +66,9 @@ class EventWriter:
                     event.job, event.start, event.stop, event.attempts, lost=event.lost
                 )
             case events.ResultsDropped():
-                self.sweep.begin(event.job, results_only=True)
-                execute(
-                    "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
-                    (_pack_spans(event.dropped), event.job),
-                )
+                self._drop_results(event)
             case events.LinesLogged():
-                lines = pack(dump(event.lines))
-                execute(
-                    "INSERT INTO lines (job, worker, report, count, size_bytes, lines) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    (event.job, *event.part, len(event.lines), event.size_bytes, lines),
-                )
-                self._connection.executemany(
-                    "DELETE FROM lines WHERE job = ? AND worker = ? AND report = ?",
-                    [(event.job, *part) for part in event.trimmed],
-                )
+                self._write_lines(event)
             case events.JobExpired(summary=past) if past is not None:
                 self.history.add(event, past)
             case events.SummaryDropped():
@@ -117,6 +95,38 @@ class EventWriter:
         for job, dropped in removals.dropped.items():
             query = "UPDATE jobs SET dropped = ? WHERE id = ?"
             self._connection.execute(query, (_pack_spans(dropped), job))
+
+    def _insert_job(self, event: events.JobSubmitted) -> None:
+        job, spec = event.spec.id, pack(dump(event.spec))
+        self.sweep.finish(job)
+        checksum = compute_spec_checksum(job, spec)
+        self._connection.execute(
+            "INSERT INTO jobs (id, spec, state, tasks, sealed, cpu_seconds, busy_seconds,"
+            " bytes_in, bytes_out, submitted_at, results_kept, ended_because,"
+            " lines_dropped, checksum, submitted_by)"
+            " VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, 1, '', 0, ?, ?)",
+            (job, spec, event.submitted_at, checksum, event.submitted_by),
+        )
+
+    def _drop_results(self, event: events.ResultsDropped) -> None:
+        self.sweep.begin(event.job, results_only=True)
+        self._connection.execute(
+            "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
+            (_pack_spans(event.dropped), event.job),
+        )
+
+    def _write_lines(self, event: events.LinesLogged) -> None:
+        """Insert lines that a job's tasks printed, and delete those for which there is no room."""
+        lines = pack(dump(event.lines))
+        self._connection.execute(
+            "INSERT INTO lines (job, worker, report, count, size_bytes, lines) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (event.job, *event.part, len(event.lines), event.size_bytes, lines),
+        )
+        self._connection.executemany(
+            "DELETE FROM lines WHERE job = ? AND worker = ? AND report = ?",
+            [(event.job, *part) for part in event.trimmed],
+        )
 
     def _insert_batch(
         self, table: str, event: events.InputsPut | events.SpanDone, batch: bytes
