@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -66,6 +66,36 @@ class Kept(Struct, frozen=True):
         return request.job in ("", event.job) and (by in (None, self.owner) or not event.job)
 
 
+class _Batch:
+    """Events that happened together: most of a job's failures are counted instead of kept."""
+
+    def __init__(self) -> None:
+        self._expired: set[str] = set()
+        #: By job, and by the name of the key that it was submitted with.
+        self._deaths: defaultdict[tuple[str, str], Deaths] = defaultdict(Deaths)
+
+    def add(self, event: Event) -> bool:
+        """Add an event. Returns whether it is kept by itself."""
+        match event:
+            case events.TaskDead(failure=failure):
+                if failure.reason == WITHDRAWN:
+                    return False  # its client wanted that
+                return self._deaths[failure.job, event.submitted_by].add(failure)
+            case events.JobExpired():
+                self._expired.add(event.job)
+            case events.JobDeleted():
+                return event.job not in self._expired
+            case _:
+                pass
+        return True
+
+    def sum_up(self, job: str | None = None) -> Iterator[Told]:
+        """Yield what is kept of the counted failures of a job, or of all jobs."""
+        for whose in [one for one in self._deaths if job in (None, one[0])]:
+            if more := self._deaths.pop(whose).sum_up():
+                yield Told("task-failed", whose[0], "", more, whose[1])
+
+
 class Journal:
     """Keeps events. All methods must be called in the event loop's thread."""
 
@@ -86,35 +116,22 @@ class Journal:
     def note(self, happened: Sequence[Event]) -> None:
         """Keep those of these events that people want to know."""
         before = self._last
-        expired: set[str] = set()
-        deaths: defaultdict[tuple[str, str], Deaths] = defaultdict(Deaths)
+        batch = _Batch()
         for event in happened:
             describe = DESCRIPTIONS.get(type(event))
             if describe is None:
                 continue  # most events are not for people, and there are many
-            if isinstance(event, events.TaskDead):
-                if event.failure.reason == WITHDRAWN:
-                    continue  # its client wanted that
-                whose = event.failure.job, event.submitted_by
-                if not deaths[whose].add(event.failure):
-                    continue
-            elif isinstance(event, events.JobExpired):
-                expired.add(event.job)
-            elif isinstance(event, events.JobDeleted) and event.job in expired:
-                continue
-            elif isinstance(event, events.JobEnded):  # failures come before the end of the job
-                for whose in [one for one in deaths if one[0] == event.status.id]:
-                    self._sum_up(*whose, deaths.pop(whose))
-            if told := describe(event):
+            if isinstance(event, events.JobEnded):  # failures come before the end of the job
+                self._keep_all(batch.sum_up(event.status.id))
+            if batch.add(event) and (told := describe(event)):
                 self._keep(told)
-        for whose, dead in deaths.items():
-            self._sum_up(*whose, dead)
+        self._keep_all(batch.sum_up())
         if self._last != before:
             self._waiters.notify(EVENTS)
 
-    def _sum_up(self, job: str, owner: str, dead: Deaths) -> None:
-        if more := dead.sum_up():
-            self._keep(Told("task-failed", job, "", more, owner))
+    def _keep_all(self, several: Iterable[Told]) -> None:
+        for told in several:
+            self._keep(told)
 
     async def read(self, request: EventRequest, by: str | None = None) -> EventPage:
         """Return events past a cursor, and wait if there are none.
