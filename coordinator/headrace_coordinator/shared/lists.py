@@ -80,22 +80,11 @@ class ListObject(SharedObject):
                 self._insert(min(max(place, 0), len(self)), (value,))
                 return DONE
             case "set", (index,), (value,):
-                item = self._find(index)
-                if item is not None:
-                    self.replace(item, value)
-                return tell(item is not None)
+                return self._set(index, value)
             case "pop", (index,), ():
-                item = self._find(index)
-                if item is None:
-                    return SharedAnswer(numbers=(len(self),))
-                self.drop([self._items.pop(index)])
-                return SharedAnswer(values=(item.value,))
+                return self._pop(index)
             case "pop", (index,), (expected,):
-                item = self._find(index)
-                same = item is not None and item.value == expected
-                if same:
-                    self.drop([self._items.pop(index)])
-                return tell(same)
+                return self._pop_expected(index, expected)
             case "add", (index,), (amount,):
                 item = self._find(index)
                 return DONE if item is None else self.add_to(item, amount)
@@ -104,25 +93,43 @@ class ListObject(SharedObject):
             case "splice", (_, _, _, _), values:
                 return self._splice(read_slice(call.numbers), values)
             case "cut", (_, _, _, _), ():
-                chosen = read_slice(call.numbers)
-                self.drop(self._items[chosen])
-                del self._items[chosen]
-                return DONE
+                return self._cut(read_slice(call.numbers))
             case "reverse", (), ():
                 self._arrange(range(len(self) - 1, -1, -1))
                 return DONE
             case "reorder", (version,), (packed,):
-                if version != self._version:
-                    return tell(yes=False)
-                order = [place for (place,) in PLACE.iter_unpack(packed)]
-                if sorted(order) != list(range(len(self))):
-                    raise self.refuse(call)
-                self._arrange(order)
-                return tell(yes=True)
+                return self._reorder(call, version, packed)
             case "repeat", (times,), ():
                 return self._repeat(times)
             case _:
                 raise self.refuse(call)
+
+    def _set(self, index: int, value: bytes) -> SharedAnswer:
+        item = self._find(index)
+        if item is not None:
+            self.replace(item, value)
+        return tell(item is not None)
+
+    def _pop(self, index: int) -> SharedAnswer:
+        """Remove an item. The answer is its value, or if there is none, the length."""
+        item = self._find(index)
+        if item is None:
+            return SharedAnswer(numbers=(len(self),))
+        self.drop([self._items.pop(index)])
+        return SharedAnswer(values=(item.value,))
+
+    def _pop_expected(self, index: int, expected: bytes) -> SharedAnswer:
+        """Remove an item if it has the expected value."""
+        item = self._find(index)
+        same = item is not None and item.value == expected
+        if same:
+            self.drop([self._items.pop(index)])
+        return tell(same)
+
+    def _cut(self, chosen: slice) -> SharedAnswer:
+        self.drop(self._items[chosen])
+        del self._items[chosen]
+        return DONE
 
     def _splice(self, chosen: slice, values: tuple[bytes, ...]) -> SharedAnswer:
         """Replace a slice by values.
@@ -146,6 +153,16 @@ class ListObject(SharedObject):
         self.drop(gone)
         if values:
             self._insert(places.start, values)
+        return tell(yes=True)
+
+    def _reorder(self, call: SharedCall, version: int, packed: bytes) -> SharedAnswer:
+        """Put the values into an order, if it is for the present version of the list."""
+        if version != self._version:
+            return tell(yes=False)
+        order = [place for (place,) in PLACE.iter_unpack(packed)]
+        if sorted(order) != list(range(len(self))):
+            raise self.refuse(call)
+        self._arrange(order)
         return tell(yes=True)
 
     def _arrange(self, order: Iterable[int]) -> None:
