@@ -120,12 +120,8 @@ class Session(Struct, eq=False):
         """Return the answer to a call, or None if it cannot be answered."""
         call, payloads = decode_call(frame)
         signature = self.signatures.get(call.method)
-        if signature is None and self.order:
-            return encode_error(self._explain_unknown(call.method))
         if signature is None:
-            line = f"dropped {self.stream.peer}: it called {call.method!r:.80}, which is not served"
-            self.denials.note(self.holder, line, (log,))
-            return None
+            return self._answer_unknown(call.method)
         if not self.holder.may_call(signature.roles):
             return encode_error(self._refuse(call.method, signature))
         try:
@@ -143,18 +139,22 @@ class Session(Struct, eq=False):
             if signature.audited:
                 self._note(call.method, arguments)
             return encode_value(answer)
-        except NotAllowedError as error:  # its role may call it, but not for this worker or job
-            self._note_refusal(call.method)
-            return encode_error(error)
-        except HeadraceError as error:
-            return encode_error(error)
-        except MemoryError:
-            log.error("%s failed: there is no memory for it", call.method)  # noqa: TRY400 - a line
-            return encode_error(BusyError("the coordinator has no memory for this call just now"))
-        except Exception:
-            log.exception("%s failed", call.method)
-            line = f"the coordinator failed at {call.method}; its log says why"
-            return encode_error(HeadraceError(line))
+        except Exception as error:  # noqa: BLE001 - the caller is told of it
+            return encode_error(self._translate(call.method, error))
+
+    def _translate(self, method: str, error: Exception) -> HeadraceError:
+        """Return the error that the caller gets for one that its call raised, and log others."""
+        if isinstance(
+            error, NotAllowedError
+        ):  # its role may call it, but not for this worker or job
+            self._note_refusal(method)
+        if isinstance(error, HeadraceError):
+            return error
+        if isinstance(error, MemoryError):
+            log.error("%s failed: there is no memory for it", method)
+            return BusyError("the coordinator has no memory for this call just now")
+        log.error("%s failed", method, exc_info=error)
+        return HeadraceError(f"the coordinator failed at {method}; its log says why")
 
     async def _look(self, method: str, arguments: tuple[Any, ...]) -> Parts:
         async def look() -> Parts:
@@ -169,12 +169,20 @@ class Session(Struct, eq=False):
         job = getattr(about, "id", about)
         audit.info("%s (%s) at %s: %s %s", holder.name, holder.role, self.stream.peer, method, job)
 
-    def _explain_unknown(self, method: str) -> UnknownMethodError:
-        """Return the error for a method that another minor version knows, and this one does not."""
+    def _answer_unknown(self, method: str) -> Parts | None:
+        """Return the answer to a call of a method that another minor version knows, and this one
+        does not; None if there is no such method.
+        """
+        if not self.order:
+            line = f"dropped {self.stream.peer}: it called {method!r:.80}, which is not served"
+            self.denials.note(self.holder, line, (log,))
+            return None
         part = "the coordinator" if self.order > 0 else "this side"
-        return UnknownMethodError(
-            f"the coordinator is headrace {VERSION} and does not know {method[:80]!r}, which "
-            f"headrace {self.version} calls: upgrade {part}"
+        return encode_error(
+            UnknownMethodError(
+                f"the coordinator is headrace {VERSION} and does not know {method[:80]!r}, which "
+                f"headrace {self.version} calls: upgrade {part}"
+            )
         )
 
     def _note_refusal(self, method: str) -> None:
