@@ -205,11 +205,9 @@ class Slot:
                 self._outbox.stop()
                 return
             if run is None:
-                run = self._trace(job, self._prepare(job, indices[place:], inputs))
-                self._code.note()
+                last = number + len(indices) - 1
+                run = self._trace(job, self._prepare(job, indices[place:], inputs, last))
                 if run is None:
-                    words[FINISHED] = number + len(indices) - 1
-                    words[PREPARING] = 0
                     return
                 began = time.monotonic()
             value, summary = b"", ""
@@ -255,8 +253,11 @@ class Slot:
         return partial(run_traced, self._traced, job, run)
 
     def _prepare(
-        self, job: JobRunner, indices: range, inputs: Sequence[bytes] | None
+        self, job: JobRunner, indices: range, inputs: Sequence[bytes] | None, last: int
     ) -> TaskRunner | None:
+        """Load the service of a job. Returns None if that has failed, and with it these tasks, of
+        which the last has the number ``last``.
+        """
         words = self._cell.words
         words[PREPARING] = 1
         try:
@@ -276,12 +277,16 @@ class Slot:
                 self._outbox.add_failed(failure, summary, 0.0, time.monotonic())
                 # One traceback is enough; a thousand copies of it would only take space.
                 failure = replace(failure, traceback="")
+            self._code.note()
+            words[FINISHED] = last
+            words[PREPARING] = 0
             return None
         if job.service_name not in self._loaded:
             self._loaded.add(job.service_name)
             self._outbox.send(Loaded(job.service_name))
         self._cell.times[SINCE] = time.monotonic()
         words[PREPARING] = 0
+        self._code.note()
         return job.run
 
     def _note_initializer(self) -> None:
