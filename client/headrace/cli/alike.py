@@ -1,4 +1,4 @@
-"""Failures that are alike, told in one line instead of a thousand."""
+"""Reports failures that are alike in one line instead of a thousand."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.job_views import FailureGroup
 from headrace_wire.words import count
 
-#: Lines about failures that are shown; what more there is is counted.
+#: The maximum number of lines about failures. The rest is only counted.
 LINES_SHOWN = 20
 
-#: So many failures that are alike are still named one by one.
+#: Up to this many failures that are alike are listed individually.
 FEW = 3
 
-#: Failures of a job that are looked at, as each comes with its traceback.
+#: How many failures of a job are read, because each comes with its traceback.
 MOST_READ = 10_000
 
 
 class Alike:
-    """Failures of one kind, of which the first ones are kept."""
+    """Failures of one kind. Only the first ones are kept."""
 
     def __init__(self, few: int) -> None:
         self._few = few
@@ -29,7 +29,7 @@ class Alike:
         self.first: list[TaskFailure] = []
 
     def add(self, failure: TaskFailure, text: str) -> None:
-        """Count one more."""
+        """Count one more failure."""
         self.count += 1
         if len(self.first) < self._few:
             self.first.append(failure)
@@ -38,11 +38,11 @@ class Alike:
 
     @property
     def are_few(self) -> bool:
-        """Whether each has a line of its own."""
+        """Whether each failure has a line of its own."""
         return self.count <= self._few
 
     def describe(self, command: str) -> str:
-        """One line for all of them; ``command`` shows them all, "" if nothing does."""
+        """Return one line for all of them. ``command`` shows them all, or is "" if nothing does."""
         first = self.first[0]
         alike = "alike" if len(self._texts) == 1 else "alike, such as"
         example = f"first: task {first.index}"
@@ -53,7 +53,7 @@ class Alike:
 
 
 def group_failures(failures: Iterable[TaskFailure], few: int = FEW) -> list[Alike]:
-    """The failures by kind, in the order in which each kind came first."""
+    """Return the failures by kind, in the order of the first failure of each kind."""
     groups: dict[Kind, Alike] = {}
     for failure in failures:
         groups.setdefault(find_kind(failure), Alike(few)).add(failure, explain_failure(failure))
@@ -68,9 +68,10 @@ def describe_failures(
     few: int = FEW,
     describe: Callable[[TaskFailure], str] | None = None,
 ) -> Iterator[str]:
-    """The lines that tell of all ``total`` failures of a job, of which these are the first ones.
+    """Yield the lines about all ``total`` failures of a job, of which these are the first ones.
 
-    ``command`` shows them all, "" if nothing does; ``describe`` makes the line of a single one.
+    ``command`` shows them all, or is "" if nothing does. ``describe`` makes the line of a single
+    one.
     """
     lines = told = 0
     for group in group_failures(failures, few):
@@ -88,7 +89,7 @@ def describe_failures(
 
 
 def describe_group(group: FailureGroup, first: int | None = None) -> str:
-    """One line for failures that the coordinator has grouped: all of a job's, or the ``first``."""
+    """Return one line for grouped failures: all of a job's failures, or the ``first`` ones."""
     example = TaskFailure(
         0, "", group.first, 1, group.reason, group.signal, group.error_type, group.message,
         summary=group.summary,
@@ -101,7 +102,7 @@ def describe_group(group: FailureGroup, first: int | None = None) -> str:
 
 
 def describe_failure(failure: TaskFailure) -> str:
-    """One line that says what happened to which task."""
+    """Return one line that says what happened to which task."""
     message = explain_failure(failure)
     if (named := name_input(failure)) and named not in message:
         message = f"{named}: {message}"

@@ -1,4 +1,4 @@
-"""The command that starts and stops workers as there is work."""
+"""The command that starts and stops workers according to the work."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Where metrics are served unless a port is named.
+#: The port on which metrics are served by default.
 DEFAULT_METRICS_PORT = 7381
 
-#: The service of Docker Compose with the workers, as in our own compose.yaml.
+#: The service of Docker Compose whose containers are workers, as in our own compose.yaml.
 DEFAULT_SERVICE = "worker"
 
-#: Seconds for which a call waits for a coordinator that is away before that is told.
+#: How many seconds a call waits for a coordinator that is not reachable before that is reported.
 PATIENCE_SECONDS = 10.0
 
 
@@ -135,7 +135,7 @@ def autoscale(
     are the containers of this folder's compose.yaml. SIGTERM and Ctrl-C end this command, and leave
     workers as they are.
     """
-    # Click and what every command needs are all that is imported for the others.
+    # Only click and what every command needs is imported for the other commands.
     from headrace.scaling.decision import Bounds  # noqa: PLC0415
     from headrace.scaling.fleet import CommandFleet, ComposeFleet  # noqa: PLC0415
     from headrace.scaling.scaler import DRAIN_LOOK_SECONDS, Scaler  # noqa: PLC0415
@@ -167,7 +167,7 @@ def autoscale(
         fleet = CommandFleet(command, command_timeout, only)
     start_logging(log_level, choose_log_format(log_format))
     told = _serve_metrics(metrics, least, most) if metrics else None
-    # Whoever looks once remembers nothing: how often it does is its cooldown.
+    # With --once, nothing is remembered between looks: how often it is run is its cooldown.
     bounds = Bounds(least, most, target, 0.0 if once else cooldown)
     note_failure = told.note_failure if told else bool
     with stop_by_signals():
@@ -195,7 +195,7 @@ def autoscale(
 
 
 def _serve_metrics(address: Address, least: int, most: int) -> ScalingMetrics:
-    from headrace.scaling.scaling_metrics import ScalingMetrics  # noqa: PLC0415 - not for all
+    from headrace.scaling.scaling_metrics import ScalingMetrics  # noqa: PLC0415 - only with --metrics
 
     metrics = ScalingMetrics(least, most)
     log.info("metrics at http://%s/metrics", metrics.serve(address))
@@ -209,7 +209,7 @@ def _connect(
     *,
     once: bool,
 ) -> Cluster:
-    """Connect with the coordinator; who goes on looking waits until it is there."""
+    """Connect to the coordinator. Unless ``once``, wait until it is reachable."""
     is_told = False
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, drawn by rich; imported only where there is one."""
+"""A progress bar on a terminal, drawn by rich. It is only imported if there is a terminal."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from rich.table import Column
 from rich.text import Text
 from rich.theme import Theme
 
-#: Characters of the bar, where the terminal is wide enough.
+#: How many characters the bar has if the terminal is wide enough.
 WIDTH = 30
 
-#: Colours that every terminal has, so that its own settings make them fit to its ground.
+#: Colours that every terminal has, and which its own settings adapt to its background.
 STYLES = {"bar.complete": "cyan", "bar.finished": "green", "bar.back": "bright_black"}
 
-#: Columns that a label leaves to what stands beside it.
+#: How many columns must be left for what is beside a label.
 BESIDE_LABEL = 60
 
-#: The label's shortest form.
+#: How many characters the label has at least.
 SHORTEST_LABEL = 12
 
-#: Columns left free at the end of the line, for the ``^C`` that a terminal shows: it must not begin
-#: a new line, as the bar would be drawn once more there.
+#: How many columns are left free at the end of the line, for the ``^C`` that a terminal shows. If
+#: that began a new line, the bar would be drawn once more there.
 FREE_COLUMNS = 3
 
-#: How often a second it is drawn anew: the time that it shows goes on even if nothing happens.
+#: How many times per second it is redrawn. The time that it shows advances even if nothing happens.
 DRAWN_PER_SECOND = 4
 
-#: Seconds of the past from which the time that is left is estimated.
+#: The time left is estimated from this many seconds of the past.
 ESTIMATED_FROM_SECONDS = 300
 
 
 class Bar:
-    """A bar on standard error. It is shown when it is made; the same thread has to close it.
+    """A bar on standard error. It is shown when it is made, and must be closed by the same thread.
 
-    The first position that it is moved to was reached before, and is not counted in the estimate of
-    how long the rest will take.
+    The first position to which it is moved was reached before, and does not count in the estimate
+    of the time left.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Bar:
             refresh_per_second=DRAWN_PER_SECOND,
             speed_estimate_period=ESTIMATED_FROM_SECONDS,
             get_time=get_time,
-            redirect_stdout=False,  # results are bytes, and are none of its business
+            redirect_stdout=False,  # results are bytes, and do not concern the bar
         )
         label = shorten_label(label, max(console.width - BESIDE_LABEL, SHORTEST_LABEL))
         self._task = self._drawing.add_task(label, total=max(length, 1))
         self._drawing.start()
 
     def update(self, position: int, waiting_for: str) -> None:
-        """Move on to this position, and show what the job waits for, "" for nothing."""
+        """Move to this position, and show what the job waits for, "" for nothing."""
         self._drawing.waiting_for = waiting_for
         self._drawing.update(self._task, completed=position)
 
@@ -95,9 +95,9 @@ class _Drawing(Progress):
 
 
 class _TerminalConsole(Console):
-    """A console that does not hide the cursor: a process that is killed could not show it again.
+    """A console that does not hide the cursor, which a killed process could not show again.
 
-    It is a little narrower than the terminal, for what the terminal itself shows.
+    It is a little narrower than the terminal, to leave room for what the terminal itself shows.
     """
 
     @property
@@ -120,7 +120,7 @@ class _Count(ProgressColumn):
 
 
 class _Times(ProgressColumn):
-    """A column with the time that has passed, and an estimate of the time that is left."""
+    """A column with the time that has passed, and an estimate of the time left."""
 
     def render(self, task: Task) -> Text:
         elapsed = task.finished_time if task.finished else task.elapsed
@@ -132,7 +132,7 @@ class _Times(ProgressColumn):
 
 
 def shorten_label(label: str, most: int) -> str:
-    """A label of so many characters at most: of a long name the end says most."""
+    """Return a label of at most ``most`` characters. Of a long name, the end says most."""
     if len(label) <= most:
         return label
     first, _, rest = label.partition(" ")

@@ -1,4 +1,4 @@
-"""The connection of a command to the coordinator that it is to use."""
+"""The connection of a command to its coordinator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from headrace_wire.errors import (
 from headrace_wire.key import load_key
 from headrace_wire.timeouts import Limit
 
-#: Seconds for which a job waits for a coordinator of this machine to start, and between two looks.
+#: How many seconds a job waits for a coordinator on this machine to start, and how many seconds
+#: pass between two attempts.
 START_SECONDS = 5.0
 START_PAUSE_SECONDS = 0.1
 
@@ -31,11 +32,11 @@ def connect(
     patience_seconds: float = PATIENCE_SECONDS,
     is_quiet: bool = False,
 ) -> Cluster:
-    """The cluster that is asked for, closed when the command ends. Found within ``wait`` seconds.
+    """Return the cluster that the options name, found within ``wait`` seconds.
 
-    Later, a coordinator that goes away is waited for, for ``patience_seconds``, which is told each
-    time unless it ``is_quiet``. Raises UnreachableError, which says what to start, and
-    KeyRefusedError.
+    It is closed when the command ends. If the coordinator becomes unreachable later, calls wait for
+    it for ``patience_seconds``, and a line says so each time unless ``is_quiet``. Raises
+    UnreachableError, which says what to start, and KeyRefusedError.
     """
 
     def tell_lost(line: str) -> None:
@@ -44,7 +45,7 @@ def connect(
 
     try:
         if _is_missing(connection.key_file):
-            # Without a coordinator there is no key either, and that should be said first.
+            # Without a coordinator there is no key either, and this should be reported first.
             check_listening(connection.coordinator)
         key = load_key(connection.key_file)
         with Limit.after(wait).applied():
@@ -64,7 +65,7 @@ def connect(
 
 
 def connect_soon(connection: ConnectionOptions, wait: float | None) -> Cluster:
-    """Connect to a coordinator that may have been started by the line before in a script."""
+    """Connect to a coordinator that may have been started by the previous line of a script."""
     limit = Limit.after(START_SECONDS if wait is None else min(wait, START_SECONDS))
     told = False
     while True:
@@ -86,5 +87,5 @@ def _is_missing(key_file: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError:
-        return False  # whoever reads it says what is wrong
+        return False  # the function that reads it says what is wrong
     return False

@@ -1,4 +1,4 @@
-"""Commands about dead tasks: those that failed for good, kept with their reason."""
+"""Commands about dead tasks, which failed for good and are kept with the reason."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _describe_shortly(failure: TaskFailure) -> str:
 
 
 def describe_dead(failure: TaskFailure) -> list[str]:
-    """The whole of a failed task: input, reason, attempts, traceback."""
+    """Return everything about a failed task: input, reason, attempts, traceback."""
     cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
     lines = [
         f"task {failure.index}",

@@ -19,10 +19,10 @@ from headrace_wire.errors import EXIT_TASKS_FAILED, EXIT_USAGE, HeadraceError
 from headrace_wire.permissions import explain_error
 from headrace_wire.printing import shorten_line
 
-#: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
+#: The exit code if the reader of standard output has gone away, as the shell shows it for SIGPIPE.
 EXIT_BROKEN_PIPE = 141
 
-#: What the system says of a path that another one should have been named for.
+#: Errors of the system which mean that another path should have been given.
 WRONG_PATHS = frozenset(
     {
         *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
@@ -30,10 +30,10 @@ WRONG_PATHS = frozenset(
     }
 )
 
-#: Options that show how a command is used.
+#: The options that show how a command is used.
 HELP = {"--help", "-h"}
 
-#: Raised by groups of click's own that are called alone, since click 8.2: their text is the help.
+#: click's own groups raise this since click 8.2 if they are called alone. Its text is the help.
 _HELP_IS_SHOWN: tuple[type[click.ClickException], ...] = tuple(
     filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])
 )
@@ -65,7 +65,7 @@ COMMANDS = {
 
 
 def show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    """Print the version and end."""
+    """Print the version and exit."""
     del parameter
     if value and not context.resilient_parsing:
         from headrace_wire.version import VERSION  # noqa: PLC0415 - quick start
@@ -75,19 +75,19 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
 
 
 class _ReaderGoneError(Exception):
-    """Nobody reads standard output any more; click would end with a code of its own for it."""
+    """Nobody reads standard output any more. For BrokenPipeError, click has its own exit code."""
 
 
 class _Headrace(LazyGroup):
     def invoke(self, ctx: click.Context) -> object:
-        """Carry the command out."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise _ReaderGoneError from error
 
     def suggest(self, name: str, known: Iterable[str]) -> str:
-        """Suggest for the name of a service the two commands under which it stands."""
+        """For the name of a service, suggest the two commands that it belongs to."""
         if name in SERVICES or name in list_plugins():
             return f" Did you mean 'run {name}' or 'submit {name}'?"
         return super().suggest(name, known)
@@ -122,7 +122,7 @@ def headrace() -> None:
 
     Results go to standard output, everything else to standard error. Each option can be set by
     the environment variable shown in its help.
-    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    """  # noqa: D301 - \b marks lines that click keeps as they are
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -160,7 +160,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _explain(error: click.ClickException) -> str:
-    """What click says, with the name of a variable only where the value is that variable's."""
+    """Return click's message, with the name of a variable only if the value comes from it."""
     said = error.format_message()
     if isinstance(error, click.BadParameter) and error.param is not None and error.ctx is not None:
         named = f" (env var: '{error.param.envvar}')"
@@ -195,7 +195,7 @@ def _flush() -> None:
 
 def _complain(line: str) -> None:
     line = shorten_line(" ".join(line.split("\n")))
-    if "logging" in sys.modules:  # not yet where nothing but the version was asked for
+    if "logging" in sys.modules:  # it is not loaded if only the version is shown
         from headrace_wire.log_format import log_end  # noqa: PLC0415 - quick start
 
         if log_end(line):

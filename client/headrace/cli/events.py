@@ -23,7 +23,7 @@ from headrace_wire.log_format import write_moment
 from headrace_wire.messages.views import ClusterEvent, EventRequest
 from headrace_wire.words import count
 
-#: Events that are shown when nobody says how many.
+#: How many events are shown by default.
 EVENTS_SHOWN = 20
 
 
@@ -70,7 +70,7 @@ def events(
 
 
 def show_event(event: ClusterEvent) -> dict[str, object]:
-    """An event as a JSON object."""
+    """Return an event as a JSON object."""
     return {
         "number": event.number,
         "at": write_moment(event.at),
@@ -82,13 +82,13 @@ def show_event(event: ClusterEvent) -> dict[str, object]:
 
 
 def format_event(event: ClusterEvent) -> str:
-    """An event for people, in one line."""
+    """Return an event as one line for people."""
     whose = " on ".join(filter(None, (event.job, event.worker)))
     return f"{write_moment(event.at)} {event.kind:<15} {whose}: {event.text}"
 
 
 def _find(cluster: Cluster, text: str) -> str:
-    """The id of a job, which may be forgotten by now."""
+    """Return the id of a job, which may have been deleted by now."""
     try:
         return find_job(cluster, text).id
     except UnknownJobError:

@@ -1,19 +1,20 @@
-"""Speeds and times in few characters, the same in every command."""
+"""Speeds and times in few characters, in the same form in every command."""
 
 from __future__ import annotations
 
 import math
 
-#: Said where a figure is not known.
+#: Is shown if a figure is not known.
 UNKNOWN = "-"
 
-#: Seconds from which on a fraction of one says nothing.
+#: From this number of seconds on, fractions are not shown.
 LONG_SECONDS = 10.0
 
 
 def format_part(done: float, of: float) -> str:
-    """Such as ``43 %`` or ``<1 %``, rounded down as on the page: 100 only where all of it is done,
-    and 0 only where nothing is.
+    """Return a share such as ``43 %`` or ``<1 %``, rounded down as on the page.
+
+    It is only 100 if everything is done, and only 0 if nothing is.
     """
     if not of:
         return UNKNOWN
@@ -22,7 +23,7 @@ def format_part(done: float, of: float) -> str:
 
 
 def format_speed(per_second: float | None) -> str:
-    """Such as ``1,234/s``, ``2.5/s`` or ``12/min``."""
+    """Return a speed such as ``1,234/s``, ``2.5/s`` or ``12/min``."""
     if per_second is None:
         return UNKNOWN
     if per_second >= 9.95 or per_second <= 0:
@@ -35,7 +36,7 @@ def format_speed(per_second: float | None) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """Such as ``7 s``, ``3:05`` (minutes and seconds), ``2:03:04`` or ``3 d 4 h``."""
+    """Return a time such as ``7 s``, ``3:05`` (minutes and seconds), ``2:03:04`` or ``3 d 4 h``."""
     if seconds is None:
         return UNKNOWN
     whole = round(seconds)
@@ -49,7 +50,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_taken(seconds: float | None) -> str:
-    """The same for what is over, which may have been short: such as ``0.03 s`` or ``3.2 s``."""
+    """Return the time of something that is over and may have been short, such as ``0.03 s``."""
     if seconds is None or seconds >= LONG_SECONDS:
         return format_duration(seconds)
     return f"{max(seconds, 0.001):.2g} s"

@@ -1,4 +1,4 @@
-"""Finding jobs by their ids, or by the beginning of an id if only one job has it."""
+"""Finds jobs by their ids, or by the beginning of an id if only one job has it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from headrace.cluster import Cluster
     from headrace.job import Job
 
-#: Characters of a whole id; a shorter text may be the beginning of one.
+#: How many characters an id has. A shorter text may be the beginning of one.
 ID_CHARACTERS = 12
 
-#: Seconds that somebody who has pressed the tab key waits for a coordinator.
+#: How many seconds a user who has pressed the tab key waits for a coordinator.
 COMPLETION_SECONDS = 2.0
 
-#: Jobs that are offered then.
+#: How many jobs are offered then.
 JOBS_OFFERED = 50
 
 
 class JobKind(ValueKind):
-    """A job's id, or the beginning of one; shells complete it with the ids of the newest jobs."""
+    """A job's id, or the beginning of one. Shells complete it with the ids of the newest jobs."""
 
     name = "JOB"
 
@@ -47,12 +47,12 @@ class JobKind(ValueKind):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells alone
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only for shells
 
         del param
         try:
             found = _list_newest(ctx.params)
-        except (HeadraceError, OSError):  # a line that is being typed is no place to say so
+        except (HeadraceError, OSError):  # it must not be reported while the user types
             return []
         return [
             CompletionItem(id_, help=about) for id_, about in found if id_.startswith(incomplete)
@@ -63,9 +63,9 @@ JOB = JobKind()
 
 
 def find_job(cluster: Cluster, text: str, *, past: bool = False) -> Job:
-    """The job with this id, or whose id alone begins so. Raises UnknownJobError and UsageError.
+    """Return the job with this id, or the only one whose id begins like this.
 
-    One that has expired is found if ``past``.
+    With ``past``, expired jobs are found, too. Raises UnknownJobError and UsageError.
     """
     if len(text) < ID_CHARACTERS:
         alike = cluster.engine.jobs.match(text)

@@ -23,7 +23,7 @@ class Group(click.Group):
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True, color=ctx.color)
             ctx.exit(EXIT_USAGE)
-        words = list(args)  # the parser takes them away one by one
+        words = list(args)  # the parser removes them one by one
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -38,7 +38,7 @@ class Group(click.Group):
             ) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Carry a command out. What its parser refuses is about that command, and not about all."""
+        """Run a command. A usage error is reported for the command that raised it."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -57,7 +57,7 @@ class Group(click.Group):
         raise click.UsageError(f"No such command {quote(name)}.{self.suggest(name, known)}", ctx)
 
     def suggest(self, name: str, known: Iterable[str]) -> str:
-        """Ask whether a similar name was meant; "" where no known name is similar."""
+        """Ask whether a similar name was meant; "" if no known name is similar."""
         near = [repr(one) for one in get_close_matches(name.lower(), list(known))]
         return f" Did you mean {' or '.join(near)}?" if near else ""
 
@@ -65,7 +65,7 @@ class Group(click.Group):
 def _find_option(
     command: click.Command, context: click.Context, option: str, words: Collection[str]
 ) -> list[str] | None:
-    """The names that lead to a command that has an option, of those among the words if one has."""
+    """Return the names that lead to a command with an option, preferably those among the words."""
     if not isinstance(command, click.Group):
         return [] if any(option in parameter.opts for parameter in command.params) else None
     for name in sorted(command.list_commands(context), key=lambda name: name not in words):
@@ -77,10 +77,10 @@ def _find_option(
 
 
 class LazyGroup(Group):
-    """A group whose commands are imported when they are called, so that ``--help`` is quick.
+    """A group whose commands are only imported when they are called, so that ``--help`` is quick.
 
-    ``commands_at`` has for each command its place (``module:attribute``) and its short help. With
-    ``made_with`` the place is that of a function that makes the command from these arguments.
+    ``commands_at`` has the place (``module:attribute``) and the short help of each command. With
+    ``made_with``, the place is that of a function that makes the command from these arguments.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class LazyGroup(Group):
         return list(self._commands_at)
 
     def is_built_in(self, name: str) -> bool:
-        """Tell whether a command of this name is among those that were given."""
+        """Return whether a command of this name is among those that were given."""
         return name in self._commands_at
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -116,6 +116,6 @@ class LazyGroup(Group):
             formatter.write_dl(self.list_rows(ctx))
 
     def list_rows(self, ctx: click.Context) -> list[tuple[str, str]]:
-        """Each command and its short help. Imports nothing."""
+        """Return each command and its short help, without importing anything."""
         del ctx
         return [(name, text) for name, (_, text) in self._commands_at.items()]

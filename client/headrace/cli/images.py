@@ -88,7 +88,7 @@ picture_options = combine(
 
 
 def make_images_group(*, embedded: bool) -> click.Group:
-    """The group for ``run`` (embedded) or ``submit``."""
+    """Make the group for ``run`` (embedded) or ``submit``."""
 
     @click.group(cls=Group)
     def images() -> None:
@@ -117,7 +117,7 @@ def _make_callback(operation: str) -> Callable[..., None]:
                 "copies go"
             )
         options = JobOptions.take(rest)
-        # An embedded cluster has no page to show them.
+        # An embedded cluster has no page that could show them.
         has_page = options.connection is not None
         planned = plan(operation, inputs, output, previews=has_page, **rest)
         if planned.outputs is not None and not overwrite:
@@ -128,14 +128,14 @@ def _make_callback(operation: str) -> Callable[..., None]:
 
 
 def _refuse_taken(outputs: Outputs) -> None:
-    """Raise UsageError where files would be replaced that headrace has not written."""
+    """Raise UsageError if files would be replaced that headrace has not written."""
     made = MadeFiles()
     taken: list[Path] = []
     for name in outputs.names:
         place = outputs.folder / name
         try:
             found = os.lstat(place)
-        except OSError:  # there is none, or it cannot be written either, which is said later
+        except OSError:  # it does not exist, or an error will be reported later
             continue
         if not stat.S_ISDIR(found.st_mode) and not made.is_ours(place, found):
             taken.append(place)

@@ -1,4 +1,4 @@
-"""A job as one JSON object, with its result in it, however large that is."""
+"""A job as one JSON object that contains its result, however large that is."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from headrace_services.service import Target
 from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.printing import write_json
 
-#: Services whose results go to standard output as they come; as JSON they are one value.
+#: Services that write their results to standard output as they come; as JSON they are one value.
 STREAMED = frozenset({"primes", "calls"})
 
-#: What is printed before a result that is written bit by bit.
+#: What is printed before a result that is written in parts.
 OPENING = b'{"result": '
 
 
 class JobObject:
-    """Prints the object. A result that comes bit by bit is its first member, any other its last."""
+    """Prints the object. A result that comes in parts is its first member, any other its last."""
 
     def __init__(self) -> None:
         self._stream: _Within | None = None
 
     def aim(self, service: str, target: Target) -> Target:
-        """Return where the service is to write, so that its output becomes a part of the object."""
+        """Return where the service must write so that its output becomes a part of the object."""
         if target.path is not None or service not in STREAMED:
             return target
         self._stream = _Within(target.stream)
@@ -35,11 +35,11 @@ class JobObject:
 
     @property
     def is_begun(self) -> bool:
-        """Whether some of it is printed."""
+        """Whether a part of it has been printed."""
         return self._stream is not None and self._stream.is_begun
 
     def finish(self, status: JobStatus, result: object) -> None:
-        """Print the rest, or all of it. Raises OutputError."""
+        """Print the rest, or everything. Raises OutputError."""
         if self.is_begun:
             say_text(f", {write_json(show_status(status))[1:]}\n")
         else:

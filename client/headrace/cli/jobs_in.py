@@ -1,4 +1,4 @@
-"""``headrace submit`` and ``headrace run``: the same services and options, here or elsewhere."""
+"""``headrace submit`` and ``headrace run``: the same services and options, elsewhere or here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 from headrace.cli.plugins import ServicesGroup
 
-#: The functions that make each service's commands, and the short helps.
+#: The functions that make the commands of each service, and the short help texts.
 SERVICES = {
     "primes": (
         "headrace.cli.primes:make_primes_group",

@@ -1,4 +1,4 @@
-"""Commands about many jobs: list them, and forget them."""
+"""Commands about many jobs: list them, and delete them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from headrace_wire.words import count
 
 STATES: tuple[State, ...] = get_args(State)
 
-#: Jobs that are listed unless more are asked for.
+#: How many jobs are listed by default.
 JOBS_SHOWN = 20
 
 
@@ -80,7 +80,7 @@ def jobs(
     cluster = connect(connection)
     statuses = cluster.jobs(
         data=data_jobs,
-        limit=None if all_jobs else limit + 1,  # one more tells that there are more
+        limit=None if all_jobs else limit + 1,  # one more shows that there are more
         states=states or None,
         service=service,
         since=since or 0.0,
@@ -142,7 +142,7 @@ def delete(
 
 
 def _ask(what: str) -> None:
-    """Go on if the answer is yes; else the command ends. Raises UsageError without a terminal."""
+    """Return if the answer is yes, else end the command. Raises UsageError without a terminal."""
     if not sys.stdin.isatty():
         raise UsageError(f"this would delete {what}, and nobody can be asked: --yes says so")
     if not click.confirm(f"Delete {what}?", err=True):
@@ -171,7 +171,7 @@ def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
     beneath = ["WORK"]
     if len({status.submitted_by for status in statuses}) > 1:
         headings.insert(-1, "BY")
-        beneath.insert(0, "BY")  # what a job does says more, and a holder's name may be long
+        beneath.insert(0, "BY")  # what a job does is more important than a long name
         for row, status in zip(rows, statuses, strict=True):
             row.insert(-1, status.submitted_by)
     say_table(headings, rows, {"DONE", "FAILED"}, beneath)

@@ -1,4 +1,4 @@
-"""Commands about one job that is there: inspect, fetch, stop, try again."""
+"""Commands about one existing job: inspect, fetch, stop, retry."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ from headrace_wire.messages.job_views import FailureGroups, TaskTimes
 from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.words import count
 
-#: Services of which it is known what they write.
+#: The services for which it is known what they write.
 BUILT_IN = frozenset({"primes", "images", "calls"})
 
-#: Running tasks whose progress is shown as JSON.
+#: The maximum number of running tasks whose progress is shown as JSON.
 MAX_PROGRESS = 10_000
 
 
@@ -209,7 +209,7 @@ def _show_past(
 
 
 def _refuse_strange_place(found: Job) -> None:
-    """Raise UsageError where a folder would have to be taken from what somebody else submitted."""
+    """Raise UsageError if the folder would come from what somebody else submitted."""
     if found.status.service == "images" and not (
         found.outputs or found.parameters.get("shared") is True
     ):
@@ -220,16 +220,16 @@ def _refuse_strange_place(found: Job) -> None:
 
 
 def _refuse_unwritable(found: Job, output: Path) -> None:
-    """Raise UsageError where the results could not be written, before they are waited for."""
+    """Raise UsageError if the results could not be written, before waiting for them."""
     into_folder = False
     if found.status.service == "images":
-        from headrace_services.images.place import names_file  # noqa: PLC0415 - for pictures alone
+        from headrace_services.images.place import names_file  # noqa: PLC0415 - only for pictures
 
         outputs = found.outputs
         single = found.parameters.get("single") is True if outputs is None else outputs.single
         into_folder = not (single and names_file(output))
     if found.status.service not in BUILT_IN and output.is_dir():
-        into_folder = True  # whether another package's service writes files there, it alone knows
+        into_folder = True  # only another package's service knows whether it writes files there
     explain = explain_unwritable_folder if into_folder else explain_unwritable_file
     if why := explain(output):
         raise UsageError(f"{quote(str(output))} cannot be written: {why}")

@@ -1,4 +1,4 @@
-"""Commands about the keys of a coordinator, on its own machine."""
+"""Commands about the keys of a coordinator, for its own machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of values on the command line: addresses, durations, sizes, numbers."""
+"""Types of values on the command line: addresses, durations, sizes, numbers."""
 
 from __future__ import annotations
 
@@ -39,40 +39,40 @@ from headrace_wire.errors import UsageError
 from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
 from headrace_wire.permissions import explain_denied, explain_error
 
-# Generic since click 8.4, and needed by type checkers alone.
+# It is generic since click 8.4, and only type checkers need this.
 if TYPE_CHECKING:
     ValueKind = click.ParamType[Any]
     ChoiceKind = click.Choice[str]
 else:
     ValueKind, ChoiceKind = click.ParamType, click.Choice
 
-#: Seconds in each unit of a duration.
+#: How many seconds each unit of a duration has.
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 #: The year in which Unix time begins.
 EPOCH_YEAR = 1970
 
-#: Words for a limit that is found out, and for none.
+#: The words for a limit that is determined automatically, and for none.
 AUTO, NONE = "auto", "none"
 
-#: Where a value comes from that somebody wrote. A variable that is empty counts as none.
+#: The sources of values that somebody has written. An empty variable counts as not set.
 WRITTEN = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 
-#: What people also call the format of lines of text.
+#: Other common names for the format of lines of text.
 TEXT_ALIASES = {"txt": "text"}
 
-#: Bytes in each unit of a size.
+#: How many bytes each unit of a size has.
 BYTES = {
     "": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
 }  # fmt: skip
 
 
-#: The same, by units in lower case: nobody means bits.
+#: The same, by units in lower case, because nobody means bits.
 _BYTES_BY_WORD = {unit.lower(): count for unit, count in BYTES.items()}
 
 
 class AddressKind(ValueKind):
-    """HOST:PORT, of which the port may be left out; or unix:PATH, where that is taken."""
+    """HOST:PORT, where the port may be left out; or unix:PATH, where that is accepted."""
 
     name = "HOST:PORT"
 
@@ -95,14 +95,14 @@ class AddressKind(ValueKind):
 
 
 class PathKind(click.Path):
-    """A path. An empty one is refused: a shell variable was not set, and nobody means ``.``.
+    """A path. An empty one is refused, because it means that a shell variable was not set.
 
-    A relative path is refused as well when the present folder was removed, and one that may not be
-    looked at or, unless it is not ``readable``, be read.
+    A relative path is also refused if the current folder was removed. So is a path that may not be
+    examined or, if ``readable``, may not be read.
     """
 
     def __init__(self, *, readable: bool = True, **attributes: Any) -> None:
-        super().__init__(readable=False, **attributes)  # said below, with what to do about it
+        super().__init__(readable=False, **attributes)  # this is reported below, with advice
         self._is_read = readable
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -116,30 +116,30 @@ class PathKind(click.Path):
         return super().convert(value, param, ctx)
 
     def explain_denied(self, path: Any) -> str:
-        """Why a path may not be used, "" if it may."""
+        """Return why a path may not be used; "" if it may."""
         try:
             os.lstat(path)
         except PermissionError as error:
             return explain_error(error, path)
         except (OSError, ValueError):
-            return ""  # it may be made, and else click says that it is not there
+            return ""  # it may be made later, otherwise click reports that it does not exist
         return explain_denied(path) if self._is_read else ""
 
 
 class KeyFileKind(PathKind):
-    """The file of a key; whoever reads it says what is wrong, with an exit code of its own."""
+    """The file of a key. The function that reads it reports errors, with its own exit code."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path)
 
     def explain_denied(self, path: Any) -> str:
-        """Nothing, as whoever reads the key will say it."""
+        """Return "", because the function that reads the key reports errors."""
         del path
         return ""
 
 
 class OutputFileKind(PathKind):
-    """A file to write a result to; one that cannot be written is refused before the job starts."""
+    """A file for a result. If it cannot be written, it is refused before the job starts."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path, readable=False)
@@ -152,7 +152,7 @@ class OutputFileKind(PathKind):
 
 
 class BoundedKind(ValueKind):
-    """A kind of values with bounds, as they are defined in ``headrace_wire.bounds``."""
+    """A type of values with bounds, which are defined in ``headrace_wire.bounds``."""
 
     def __init__(self, bounds: Any) -> None:
         self._kind, self._meta = get_args(bounds)
@@ -160,19 +160,19 @@ class BoundedKind(ValueKind):
     def check(
         self, value: Any, shown: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        """Return a value that is within its bounds; else it is a usage error, which quotes it."""
+        """Return a value that is within its bounds; else report a usage error that quotes it."""
         if not is_within(self._meta, value):
             may_be = self.describe(self._meta)
             self.fail(f"{quote(shown)} is out of range: give {may_be}", param, ctx)
         return value
 
     def describe(self, meta: Meta) -> str:
-        """What may be given, in words."""
+        """Return the permitted values in words."""
         return describe(meta, self._kind)
 
 
 class DurationKind(BoundedKind):
-    """``500ms``, ``30s``, ``2m``, ``1h``, ``7d``; a bare number is seconds. Gives seconds."""
+    """``500ms``, ``30s``, ``2m``, ``1h``, ``7d``; a bare number is seconds. Returns seconds."""
 
     name = "DURATION"
 
@@ -194,7 +194,7 @@ class DurationKind(BoundedKind):
 
 
 class SinceKind(ValueKind):
-    """A time in the past: how long ago, or an ISO 8601 time. Converted to Unix seconds."""
+    """A time in the past: how long ago, or an ISO 8601 time. Returns Unix seconds."""
 
     name = "TIME"
 
@@ -210,7 +210,7 @@ class SinceKind(ValueKind):
                 self.fail(f"{quote(value)} is no time: write 2026-11-20T08:00", param, ctx)
             try:
                 return max(0.0, moment.timestamp())
-            except (ValueError, OverflowError, OSError):  # the last is Windows's
+            except (ValueError, OverflowError, OSError):  # OSError is raised on Windows
                 return 0.0 if moment.year < EPOCH_YEAR else MAX_MOMENT
         seconds = read_duration(value)
         if seconds is None:
@@ -223,7 +223,7 @@ class SinceKind(ValueKind):
 
 
 class SizeKind(BoundedKind):
-    """``512MiB``, ``2GB``; a bare number is bytes. Converted to bytes."""
+    """``512MiB``, ``2GB``; a bare number is bytes. Returns bytes."""
 
     name = "SIZE"
 
@@ -248,7 +248,7 @@ def _format_size(size_bytes: float) -> str:
 
 
 class AutoSizeKind(SizeKind):
-    """A size, or a word: ``auto`` for one that is found out, ``none`` for no limit."""
+    """A size, or a word: ``auto`` for an automatic one, ``none`` for no limit."""
 
     name = "SIZE|none"
 
@@ -275,7 +275,7 @@ class WordKind(ChoiceKind):
 
 
 class FormatKind(WordKind):
-    """The name of a format, in any case; ``aliases`` are other names for it."""
+    """The name of a format, in any case. ``aliases`` are other names for it."""
 
     def __init__(self, words: Iterable[str], aliases: Mapping[str, str] | None = None) -> None:
         super().__init__(words)
@@ -287,7 +287,7 @@ class FormatKind(WordKind):
 
 
 class AnyFormatKind(ValueKind):
-    """The name of a format, in any case, where the service is not known yet."""
+    """The name of a format, in any case, if the service is not known yet."""
 
     name = "FORMAT"
 
@@ -327,7 +327,7 @@ class NumberKind(ValueKind):
 
 
 class CountKind(click.IntRange):
-    """A whole number as ``NUMBER`` reads it, within these bounds, both of which are allowed."""
+    """A whole number in the form of ``NUMBER``, within these bounds, which are both allowed."""
 
     def __init__(self, low: int, high: int = MAX_INTEGER) -> None:
         super().__init__(low, high)
@@ -348,7 +348,7 @@ class CountKind(click.IntRange):
 def _refuse_empty(
     kind: ValueKind, value: Any, param: click.Parameter | None, ctx: click.Context | None
 ) -> None:
-    """Refuse an empty value that was written, as by a variable of the shell that is not set.
+    """Refuse an empty value that was given, for example by a shell variable that is not set.
 
     A default may be empty.
     """
@@ -358,24 +358,24 @@ def _refuse_empty(
 
 
 def read_duration(text: str) -> float | None:
-    """A duration as ``DURATION`` takes it, in seconds; None for anything else."""
+    """Return a duration in the form of ``DURATION`` as seconds; None for anything else."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?", text.strip().lower())
     return float(match[1]) * SECONDS[match[2] or "s"] if match else None
 
 
 def read_format(text: str) -> str:
-    """The name of a format, which may be written as the suffix of a file."""
+    """Return the name of a format, which may be written like the suffix of a file."""
     return text.strip().lower().removeprefix(".")
 
 
 def write_duration(seconds: float) -> str:
-    """A whole number of seconds as ``DURATION`` reads it, in the largest unit that fits."""
+    """Return whole seconds in the form of ``DURATION``, in the largest unit that fits."""
     unit = next(unit for unit in ("d", "h", "m", "s") if not seconds % SECONDS[unit])
     return f"{seconds / SECONDS[unit]:g}{unit}"
 
 
 def write_size(count: int) -> str:
-    """Bytes as ``SIZE`` reads them, in the largest unit that fits."""
+    """Return a number of bytes in the form of ``SIZE``, in the largest unit that fits."""
     unit = next(unit for unit in ("GiB", "MiB", "KiB", "B") if not count % BYTES[unit])
     return f"{count // BYTES[unit]}{unit}"
 

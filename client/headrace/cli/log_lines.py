@@ -1,4 +1,4 @@
-"""A job's log: what its tasks have printed and logged, page by page and line by line."""
+"""A job's log: what its tasks have printed and logged, in pages and in lines."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from headrace_wire.words import count
 
 
 def explain_missed(missed: int) -> str:
-    """Say that so many lines are missing, which were there before those that follow."""
+    """Say that this many older lines are missing."""
     older = count(missed, "older line is", "older lines are")
     kept = f"{LOG_LINES_KEPT:,}, or {LOG_BYTES_KEPT >> 20} MiB of them"
     return f"{older} not kept: of a job's lines it is the newest {kept}"
 
 
 def tell_missed(missed: int) -> None:
-    """Say so on standard error, if there are any."""
+    """Report this on standard error, if lines are missing."""
     if missed:
         tell(f"headrace: {explain_missed(missed)}")
 
 
 def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:
-    """A job's log from its beginning, page by page; ``follow`` goes on until the job ends.
+    """Yield a job's log from its beginning, page by page; with ``follow``, until the job ends.
 
-    Raises UnknownJobError where there is no such job; one that is forgotten meanwhile has ended.
+    Raises UnknownJobError if there is no such job. A job that is deleted meanwhile has ended.
     """
     return finish_each(read_pages(BlockingCaller(engine.results), job_id, follow=follow))
 
 
 def show_line(line: LogLine) -> dict[str, object]:
-    """A log line as a JSON object."""
+    """Return a log line as a JSON object."""
     return {
         "at": write_moment(line.at),
         "level": line.level,
@@ -49,9 +49,9 @@ def show_line(line: LogLine) -> dict[str, object]:
 
 
 def format_line(line: LogLine, write: Callable[[float], str] = write_moment) -> str:
-    """A log line for people, and beneath it what belongs to it, such as a traceback, indented.
+    """Return a log line for people, followed by indented lines such as those of a traceback.
 
-    ``write`` writes its time.
+    ``write`` formats its time.
     """
     head, _, rest = line.text.rstrip("\n").partition("\n")
     attempt = f" attempt {line.attempt}" if line.attempt > 1 else ""

@@ -1,4 +1,4 @@
-"""What a job's tasks print and log, on standard error while a command waits for the job."""
+"""Shows what a job's tasks print and log, on standard error while a command waits for the job."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from headrace.engine import Engine
 from headrace.job_log import Gaps
 from headrace_wire.errors import ClosedError, HeadraceError
 
-#: Seconds that the rest of a log has to be shown in when its job has ended.
+#: How many seconds the rest of a log may take after its job has ended.
 REST_SECONDS = 10.0
 
 
 @contextlib.contextmanager
 def show_log(engine: Engine, job_id: str) -> Generator[None]:
-    """Show a job's log, to its end if the block comes to its own; else no more of it is shown."""
+    """Show a job's log, completely if the block ends normally; otherwise stop showing it."""
     tail = _Tail(engine, job_id)
     tail.start()
     try:
@@ -26,7 +26,7 @@ def show_log(engine: Engine, job_id: str) -> Generator[None]:
     except BaseException:
         tail.stopped.set()
         raise
-    # The lines of a task are there before its outcome is.
+    # The lines of a task arrive before its outcome.
     tail.join(REST_SECONDS)
     tail.stopped.set()
 

@@ -1,4 +1,4 @@
-"""What a job's tasks logged, and what they say of themselves while they run."""
+"""What a job's tasks have logged, and their progress while they run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headrace.cli.printing import say_json, say_text, tell
 from headrace.job_log import Gaps
 from headrace_wire.messages.workers import TaskProgress
 
-#: Running tasks whose progress is shown for people.
+#: The maximum number of running tasks whose progress is shown for people.
 PROGRESS_SHOWN = 20
 
 
@@ -56,7 +56,7 @@ def logs(
 
 
 def show_progress(progress: TaskProgress) -> dict[str, object]:
-    """How far a task is, as a JSON object."""
+    """Return a task's progress as a JSON object."""
     return {
         "task": progress.index,
         "worker": progress.worker,
@@ -66,7 +66,7 @@ def show_progress(progress: TaskProgress) -> dict[str, object]:
 
 
 def format_progress(progress: TaskProgress) -> str:
-    """How far a task is, such as ``task 17: 40 % (4,000 of 10,000)``."""
+    """Return a task's progress, such as ``task 17: 40 % (4,000 of 10,000)``."""
     done = format_number(progress.done)
     if progress.of is None:
         return f"task {progress.index}: {done}"
@@ -79,7 +79,7 @@ def format_progress(progress: TaskProgress) -> str:
 def describe_running(
     counters: Mapping[str, float], progress: Iterable[TaskProgress]
 ) -> Iterator[tuple[str, str]]:
-    """A job's counters, and how far some of its tasks are: words and values, for people."""
+    """Yield a job's counters and the progress of some of its tasks, as names and values."""
     for name, value in counters.items():
         yield "counter", f"{name}: {format_number(value)}"
     for one in progress:
@@ -87,5 +87,5 @@ def describe_running(
 
 
 def format_number(value: float) -> str:
-    """A number without needless digits, such as ``4,000`` or ``0.25``."""
+    """Return a number without needless digits, such as ``4,000`` or ``0.25``."""
     return f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"

@@ -1,4 +1,4 @@
-"""Commands that look at the workers and at the coordinator's health."""
+"""Commands about the workers and the coordinator's health."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def drain(
     Docker with `restart: unless-stopped`, stop them there as well.
     """
     cluster = connect(connection)
-    # All are looked for before the first is told, as a drain cannot be taken back.
+    # All workers are found before the first one is drained, because a drain cannot be undone.
     found = [cluster.worker(worker).status for worker in workers]
     statuses: list[WorkerStatus] = []
     for worker in dict.fromkeys(status.id for status in found):

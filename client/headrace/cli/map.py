@@ -20,7 +20,7 @@ from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import find_present_folder
 
-#: A function as people name it.
+#: The form of a function's name.
 _FUNCTION = re.compile(r"[\w.]+:[\w.]+")
 
 output_option = make_output_option("Write JSON lines to this file.")
@@ -62,7 +62,7 @@ class RecordsKind(PathKind):
 
 
 def make_map_command(*, embedded: bool) -> click.Command:
-    """The command for ``run`` (embedded) or ``submit``."""
+    """Make the command for ``run`` (embedded) or ``submit``."""
 
     @click.command("map")
     @click.argument("function", metavar="MODULE:FUNCTION")
@@ -106,7 +106,7 @@ def make_map_command(*, embedded: bool) -> click.Command:
 
 
 def _check_first(records: Iterator[Any], function: str, places: Sequence[str]) -> Iterator[Any]:
-    """The same records; the module is looked for before the first one is sent."""
+    """Yield the same records, but check that the module exists before the first one is sent."""
     for number, record in enumerate(records):
         if not number:
             _require_module(function, places)
@@ -114,10 +114,10 @@ def _check_first(records: Iterator[Any], function: str, places: Sequence[str]) -
 
 
 def _require_module(function: str, places: Sequence[str]) -> None:
-    """Raise UsageError where no module of that name is to be found on this machine."""
+    """Raise UsageError if no module of that name can be found on this machine."""
     top = function.partition(":")[0].partition(".")[0]
     if not top.isidentifier() or PathFinder.find_spec(top, [*places]):
-        return  # what is no name at all is told by whoever plans the job
+        return  # the function that plans the job reports invalid names
     if find_spec(top) is None:
         near = [name for _, name, _ in iter_modules(places)]
         meant = get_close_matches(top, near, 1)
@@ -126,7 +126,7 @@ def _require_module(function: str, places: Sequence[str]) -> None:
 
 
 def _refuse_file(function: str) -> None:
-    """Say what to write to those who name the file of a module."""
+    """Tell users who have given the file of a module what to write instead."""
     file, _, name = function.partition(":")
     if file.endswith(".py") and name:
         written = f"{Path(file).stem}:{name}"
@@ -134,7 +134,7 @@ def _refuse_file(function: str) -> None:
 
 
 def _spread(records: Iterator[Any], *, star: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """The positional and named arguments of each call."""
+    """Yield the positional and named arguments of each call."""
     for number, record in enumerate(records, 1):
         parts: Any = record
         if not star:

@@ -33,12 +33,12 @@ from headrace_wire.log_format import LOG_FORMATS
 if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
 
-#: A decorator of click's.
+#: A decorator of click.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def option(*names: str, **attributes: Any) -> Decorator:
-    """A click option with its environment variable, named after the first long name."""
+    """Return a click option with its environment variable, named after the first long name."""
     long = next(name for name in names if name.startswith("--"))
     word = long.split("/")[0].removeprefix("--").replace("-", "_").upper()
     attributes.setdefault("envvar", f"HEADRACE_{word}")
@@ -47,8 +47,9 @@ def option(*names: str, **attributes: Any) -> Decorator:
 
 
 def refuse_both(one: str, other: str, instead: str = "") -> None:
-    """Raise UsageError where both of two options were written, of which the ``other`` would do
-    nothing. What variables say does not count: they are for many commands.
+    """Raise UsageError if both of two options were given, because ``other`` would have no effect.
+
+    Environment variables do not count, because they are meant for many commands.
     """
     context = click.get_current_context()
     options = [each for each in context.command.params if isinstance(each, click.Option)]
@@ -61,7 +62,7 @@ def refuse_both(one: str, other: str, instead: str = "") -> None:
 
 
 def combine(options: Sequence[Decorator]) -> Decorator:
-    """One decorator of several, shown in this order."""
+    """Combine several decorators into one. The options are shown in this order."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for one in reversed(options):
@@ -72,7 +73,7 @@ def combine(options: Sequence[Decorator]) -> Decorator:
 
 
 def make_output_option(help_text: str) -> Decorator:
-    """The option for the file that a result is written to."""
+    """Return the option for the file that a result is written to."""
     return option(
         "-o",
         "--output",
@@ -82,7 +83,7 @@ def make_output_option(help_text: str) -> Decorator:
 
 
 def make_file_option(name: str, help_text: str) -> Decorator:
-    """An option for a file of certificates or keys."""
+    """Return an option for a file of certificates or keys."""
     return option(name, type=PathKind(path_type=Path, dir_okay=False), help=help_text)
 
 
@@ -125,8 +126,8 @@ overwrite_option = option(
 class ConnectionOptions(Struct, frozen=True):
     """The values of ``connection_options``: where the coordinator is, and how to connect.
 
-    ``may_start`` says that the coordinator may have been started in this moment, too, and make its
-    key: it is one of this machine, and nobody has named a key.
+    ``may_start`` means that the coordinator may just be starting and making its key: it is on this
+    machine, and no key was given.
     """
 
     coordinator: Address
@@ -136,7 +137,7 @@ class ConnectionOptions(Struct, frozen=True):
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
-        """Take the values of these options out of a command's, which keeps the others.
+        """Remove the values of these options from a command's, which keeps the others.
 
         Raises UsageError.
         """
@@ -149,7 +150,7 @@ class ConnectionOptions(Struct, frozen=True):
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that connects, which takes them as ``connection``."""
+    """Add the options of every command that connects; it receives them as ``connection``."""
 
     @functools.wraps(command)
     def call(**values: Any) -> Any:
@@ -239,7 +240,7 @@ _run_options = [
 
 
 def job_options(*, embedded: bool) -> Decorator:
-    """The options of every command that makes a job; read them with ``JobOptions.take``."""
+    """Return the options of every command that makes a job. Read them with ``JobOptions.take``."""
     return combine([*(_run_options if embedded else _submit_options), *_task_options, json_option])
 
 
@@ -262,8 +263,8 @@ class JobOptions(Struct, frozen=True):
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
-        """Take the values of these options out of a command's, which keeps the others."""
-        if "coordinator" in values:  # as click has them
+        """Remove the values of these options from a command's, which keeps the others."""
+        if "coordinator" in values:  # as click passes them
             values["connection"] = ConnectionOptions.take(values)
         return cls(**{name: values.pop(name) for name in cls.__struct_fields__ if name in values})
 

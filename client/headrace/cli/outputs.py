@@ -1,4 +1,4 @@
-"""Trying whether results can be written to a place, before the job starts."""
+"""Checks whether results can be written to a place, before the job starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headrace_wire.permissions import WRITE, explain_denied, explain_error
 
 
 def explain_unwritable_file(path: Path) -> str:
-    """Why a file cannot be written there, "" if it can."""
+    """Return why a file cannot be written there; "" if it can."""
     place = Path(os.path.realpath(path))
     if why := _try_name(place):
         return why
@@ -18,13 +18,13 @@ def explain_unwritable_file(path: Path) -> str:
         return "it is a folder"
     if not place.parent.is_dir():
         return f"there is no folder {place.parent}"
-    if place.exists() and not place.is_file():  # such as /dev/null or a pipe, written to in place
+    if place.exists() and not place.is_file():  # such as /dev/null or a pipe
         return "" if os.access(place, os.W_OK) else explain_denied(place, WRITE)
     return _try_folder(place.parent)
 
 
 def explain_unwritable_folder(path: Path) -> str:
-    """Why files cannot be written below there, "" if they can. The folder may have to be made."""
+    """Return why files cannot be written below it; "" if they can. It need not exist yet."""
     nearest = path.absolute()
     while not os.path.lexists(nearest):
         nearest = nearest.parent
@@ -42,12 +42,12 @@ def _try_name(place: Path) -> str:
 
 
 def _try_folder(folder: Path) -> str:
-    """Write a temporary file there, as results are written beside their place first."""
+    """Write a temporary file there, because results are first written to one beside their place."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:
-        # The system speaks of the temporary file, and not of one that may be there.
+        # The system's message is about the temporary file, and not about one that may exist.
         why = error.strerror or str(error)
         return explain_denied(folder, WRITE) or f"no file can be made in {folder} ({_lower(why)})"
 

@@ -39,7 +39,7 @@ def web(observer: bool, no_browser: bool, connection: ConnectionOptions) -> None
         raise UsageError(
             f"the coordinator at {coordinator} serves no page: start it without --no-http"
         )
-    # Refused to those keys that the page refuses, too: a link of theirs would open nothing.
+    # This refuses keys that the page refuses, too: their link would not open anything.
     jobs.overview()
     token = make_link_token(load_key(connection.key_file), LINK_SECONDS, looks_only=observer)
     link = write_link(reach_page(page, coordinator), token)
@@ -57,7 +57,7 @@ def web(observer: bool, no_browser: bool, connection: ConnectionOptions) -> None
 
 
 def _has_screen() -> bool:
-    """Whether somebody sits here at a screen on which a browser may appear."""
+    """Return whether a user sits here at a screen on which a browser can appear."""
     if sys.platform in {"darwin", "win32"}:
         return "SSH_CONNECTION" not in os.environ
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,8 +1,8 @@
-"""Commands that other packages bring: entry points in the group ``headrace.commands``, by name.
+"""Commands that other packages add: entry points in the group ``headrace.commands``, by name.
 
-They stand beside the built-in services under ``run`` and ``submit``. They are looked for only when
-they are needed: for a name that is not built in, and for lists of all commands. One that cannot be
-loaded is listed with the reason, and does not affect the others.
+They are listed beside the built-in services under ``run`` and ``submit``. They are only looked for
+when they are needed: for a name that is not built in, and for lists of all commands. One that
+cannot be loaded is listed with the reason, and does not affect the others.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 #: The entry-point group in which distributions announce commands.
 GROUP = "headrace.commands"
 
-#: Characters of a short help, about as many as a line of a terminal has room for.
+#: The maximum length of a short help text in characters, which is about one line of a terminal.
 SHORT_HELP_CHARACTERS = 80
 
 
 class ServicesGroup(LazyGroup):
-    """``run`` or ``submit``: the built-in services' commands, and those of other packages."""
+    """``run`` or ``submit``: the commands of the built-in services, and those of other packages."""
 
     def __init__(self, *args: Any, embedded: bool, **options: Any) -> None:
         super().__init__(*args, made_with={"embedded": embedded}, **options)
@@ -37,7 +37,7 @@ class ServicesGroup(LazyGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.is_built_in(args[0]):
-            return click.Group.resolve_command(self, ctx, args)  # quickly: nobody else is asked
+            return click.Group.resolve_command(self, ctx, args)  # without looking for others
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -78,7 +78,7 @@ class BrokenCommandError(click.ClickException):
 
 
 class _Broken(click.Command):
-    """Stands for a command that cannot be loaded, and says why whenever it is used."""
+    """Replaces a command that cannot be loaded, and reports the reason whenever it is used."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(name, short_help=f"(broken) {why}")
@@ -91,26 +91,26 @@ class _Broken(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        if not extra.get("resilient_parsing"):  # else it is a shell that completes a line
+        if not extra.get("resilient_parsing"):  # otherwise a shell completes a line
             raise BrokenCommandError(f"{quote(info_name)} {self._why}", parent)
         return super().make_context(info_name, args[:0], parent, **extra)
 
 
 def list_plugins() -> list[str]:
-    """The names of commands that other packages bring."""
+    """Return the names of the commands that other packages add."""
     return list(_find_entries())
 
 
 @cache
 def load_plugin(name: str) -> click.Command | None:
-    """The command of this name, or one that says why there is none. None if nobody brings one."""
+    """Return the command of this name; None if unknown. A broken one reports why it is."""
     entries = _find_entries().get(name)
     if not entries:
         return None
     entry = entries[0]
     try:
         command: object = entry.load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's module may do anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - third parties' modules may raise anything
         return _Broken(name, f"of {_name_package(entry)} cannot be loaded: {_explain(error)}")
     if not isinstance(command, click.Command):
         kind = type(command).__name__
@@ -121,7 +121,7 @@ def load_plugin(name: str) -> click.Command | None:
 
 @cache
 def _find_entries() -> dict[str, list[EntryPoint]]:
-    from importlib import metadata  # noqa: PLC0415 - mail headers and archives, for whoever needs it
+    from importlib import metadata  # noqa: PLC0415 - loads modules for mail and archives
 
     found: dict[str, list[EntryPoint]] = {}
     for entry in sorted(metadata.entry_points(group=GROUP), key=_name_package):

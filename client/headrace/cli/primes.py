@@ -27,7 +27,7 @@ span_option = option(
 
 
 class NumbersCommand(click.Command):
-    """A command whose arguments are numbers: ``-5`` is a number, and not an option."""
+    """A command whose arguments are numbers: ``-5`` is a number instead of an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taking = {
@@ -43,7 +43,7 @@ class NumbersCommand(click.Command):
 
 
 def make_primes_group(*, embedded: bool) -> click.Group:
-    """The group for ``run`` (embedded) or ``submit``."""
+    """Make the group for ``run`` (embedded) or ``submit``."""
     with_job_options = job_options(embedded=embedded)
 
     @click.group(cls=Group)

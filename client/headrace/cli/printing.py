@@ -11,7 +11,7 @@ import click
 from headrace_wire.errors import OTHER_KEY, HeadraceError, OutputError, UsageError
 from headrace_wire.printing import clean_line, write_json
 
-#: What TERM says of a terminal that shows escape sequences instead of obeying them.
+#: Values of TERM for terminals that show escape sequences instead of obeying them.
 PLAIN_TERMINALS = frozenset({"", "dumb", "unknown"})
 
 #: Formats of results that are not text.
@@ -31,36 +31,36 @@ class Bar(Protocol):
 
 
 class _Screen:
-    """The bar that is shown now, if there is one: lines of text must not be mixed with it."""
+    """The bar that is currently shown, if any. Lines of text must not be mixed with it."""
 
     bar: Bar | None = None
 
 
 def set_bar(bar: Bar | None) -> None:
-    """From now on print everything above this bar; None: there is no bar any more."""
+    """From now on, print everything above this bar; None means that there is no bar any more."""
     _Screen.bar = bar
 
 
 def is_plain_terminal() -> bool:
-    """Tell whether a terminal here would show escape sequences instead of obeying them."""
+    """Return whether a terminal here would show escape sequences instead of obeying them."""
     terminal = os.environ.get("TERM")
     if terminal is None and sys.platform == "win32":
-        return False  # its consoles say nothing, and obey since Windows 10
+        return False  # its consoles do not set TERM, and obey since Windows 10
     return (terminal or "") in PLAIN_TERMINALS
 
 
 def say(line: str) -> None:
-    """Print one line of a result. Raises OutputError where it cannot be written."""
+    """Print one line of a result. Raises OutputError if it cannot be written."""
     say_text(f"{clean_line(line)}\n")
 
 
 def say_json(value: object) -> None:
-    """Print a value as JSON. Raises OutputError where it cannot be written."""
+    """Print a value as JSON. Raises OutputError if it cannot be written."""
     say_text(f"{write_json(value)}\n")
 
 
 def say_text(text: str) -> None:
-    """Print lines of a result, as they are. Raises OutputError where they cannot be written."""
+    """Print lines of a result unchanged. Raises OutputError if they cannot be written."""
     if _Screen.bar is not None and sys.stdout.isatty():
         _Screen.bar.close()
     try:
@@ -72,14 +72,14 @@ def say_text(text: str) -> None:
 
 
 def explain(error: HeadraceError) -> str:
-    """What went wrong, with the option where another key would help."""
+    """Return what went wrong, with the name of the option if another key would help."""
     return (
         f"{error.message} with --key-file" if error.message.endswith(OTHER_KEY) else error.message
     )
 
 
 def explain_unwritten(error: OSError) -> OutputError:
-    """Make the error to raise where writing to standard output has failed."""
+    """Return the error to raise if writing to standard output has failed."""
     return OutputError(f"standard output cannot be written: {error.strerror or error}")
 
 
@@ -105,7 +105,7 @@ def tell(line: str) -> None:
 
 
 def tell_text(text: str) -> None:
-    """Print lines for people on standard error, as they are. Any thread may call it."""
+    """Print lines for people on standard error unchanged. It may be called from any thread."""
     bar = _Screen.bar
     if bar is not None:
         bar.print_above(text)

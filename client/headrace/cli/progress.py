@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, and hardly anything elsewhere."""
+"""Progress on standard error: a bar on a terminal, and very little elsewhere."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Progress:
         self.close()
 
     def begin(self, label: str, length: int) -> None:
-        """Start a bar of this length in place of the last one."""
+        """Start a bar of this length in place of the previous one."""
         self.close()
         if self._terminal:
-            from headrace.cli.bar import Bar  # noqa: PLC0415 - rich is for terminals alone
+            from headrace.cli.bar import Bar  # noqa: PLC0415 - rich is only for terminals
 
             self._bar = Bar(clean_line(label), length)
             printing.set_bar(self._bar)
 
     def update(self, position: int, waiting_for: str = "") -> None:
-        """Move the bar on, and say what the job waits for, if it does."""
+        """Move the bar, and show what the job waits for, if it does."""
         if self._bar is not None:
             self._bar.update(position, clean_line(waiting_for))
         else:
@@ -58,7 +58,7 @@ class Progress:
             self._tell_once(waiting_for)
 
     def open_output(self) -> BinaryIO:
-        """Return standard output. If it is a terminal too, the bar ends before the first result."""
+        """Return standard output. If it is a terminal, the bar ends before the first result."""
         stream = sys.stdout.buffer
         if self._terminal and sys.stdout.isatty():
             return cast("BinaryIO", _AfterBar(stream, self.close))

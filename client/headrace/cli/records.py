@@ -1,4 +1,4 @@
-"""Records on the command line: JSON lines or CSV in, one record for each task."""
+"""Records on the command line: reads JSON lines or CSV, with one record for each task."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from headrace_services.gmp import from_decimal
 from headrace_wire.errors import UsageError
 from headrace_wire.words import count
 
-#: Whole numbers in CSV; one with a leading zero is a code, and stays text.
+#: Whole numbers in CSV. With a leading zero it is a code, and stays text.
 INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 
-#: Longest text in a cell of CSV: no record could carry more.
+#: The maximum length of a CSV cell in characters. No record could be larger.
 _MAX_CELL_CHARACTERS = 2**28
 
-#: How many arrays and objects may lie within one another in a record.
+#: How many arrays and objects may be nested in a record.
 _MAX_DEPTH = 300
 
 #: Other numbers.
@@ -31,7 +31,8 @@ REAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 def read_records(path: Path) -> Iterator[Any]:
     """Read a file's records: CSV if its name ends in ``.csv``, else JSON lines; ``-`` is stdin.
 
-    Rows of CSV are dicts by the names in the first line. Raises UsageError with the line.
+    Rows of CSV become dicts with the names in the first line. Raises UsageError with the line
+    number.
     """
     if str(path) == "-":
         with open_standard_input() as file:
@@ -50,7 +51,7 @@ def read_records(path: Path) -> Iterator[Any]:
 
 
 def count_records(path: Path) -> int:
-    """About how many records a file has: its lines; 0 for what can be read only once."""
+    """Return about how many records a file has (its lines); 0 if it can be read only once."""
     if not path.is_file():
         return 0
     with path.open("rb") as file:
@@ -73,7 +74,7 @@ def _read_json_lines(file: IO[str], name: str) -> Iterator[Any]:
 
 
 def _is_too_deep(line: str, record: Any) -> bool:
-    """Tell whether a record is nested so deeply that it could not be written as a result."""
+    """Return whether a record is nested so deeply that it could not be written as a result."""
     if line.count("[") + line.count("{") <= _MAX_DEPTH:
         return False
     level: list[Any] = [record]
@@ -92,7 +93,7 @@ def _read_json(line: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # an integer of more digits than Python reads unasked
+    except ValueError:  # an integer with more digits than Python reads by default
         return json.loads(line, parse_int=from_decimal)
 
 
@@ -105,7 +106,7 @@ def _read_rows(file: IO[str], name: str) -> Iterator[dict[str, Any]]:
             raise UsageError(f"{name}: the first line has to name the columns, each once")
         for row in reader:
             if not row:
-                continue  # a blank line, as csv.DictReader has it
+                continue  # a blank line, as in csv.DictReader
             if len(row) != len(heading):
                 raise UsageError(
                     f"{name}, line {reader.line_num}: {count(len(row), 'column')}, "
@@ -117,7 +118,7 @@ def _read_rows(file: IO[str], name: str) -> Iterator[dict[str, Any]]:
 
 
 def _read_cell(text: str) -> Any:
-    """Return a number where the cell holds one, else its text."""
+    """Return a number if the cell contains one, else its text."""
     if INTEGER.fullmatch(text):
         return from_decimal(text)
     if REAL.fullmatch(text) and math.isfinite(number := float(text)):

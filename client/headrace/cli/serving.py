@@ -1,4 +1,4 @@
-"""``headrace coordinator``. It imports nothing of what a client needs."""
+"""``headrace coordinator``. It does not import anything that only clients need."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from headrace_wire.log_format import choose_log_format, start_logging
 if TYPE_CHECKING:
     from headrace_coordinator.store.store import Durability
 
-#: Options that are about HTTP, beside --no-http.
+#: The options about HTTP, apart from --no-http.
 ABOUT_HTTP = (
     *("http", "http_open", "http_tls", "http_cert", "http_key"),
     *("token_file", "print_link"),
@@ -232,7 +232,7 @@ def coordinator(
         elif print_link and (link := running.make_page_link()):
             say(link)
         elif written == "text" and sys.stderr.isatty() and (link := running.make_page_link()):
-            # Not into the log: whoever reads that need not be one who may look at the page.
+            # It is not logged, because readers of the log may not be allowed to see the page.
             tell(f"headrace coordinator: the page is at {link}")
 
     serve(settings, show)

@@ -56,10 +56,10 @@ def carry_out(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Submit a planned job, wait, put the results together, say how it went, and exit.
+    """Submit a planned job, wait, combine the results, report how it went, and exit.
 
-    An embedded worker looks for a user's modules in ``import_path``. With ``overwrite`` files are
-    replaced that others have made.
+    An embedded worker looks for a user's modules in ``import_path``. With ``overwrite``, files that
+    others have made are replaced.
     """
     if options.detach and options.logs:
         raise UsageError(
@@ -97,7 +97,7 @@ def carry_out(
             started=started,
             embedded=options.connection is None,
             drop=True,
-            # That of another engine is there before the job is.
+            # The worker of another engine is there before the job.
             is_worker_coming=options.connection is None and options.engine == POOL,
             log_of=cluster.engine if options.logs else None,
         )
@@ -117,12 +117,12 @@ def deliver(
     is_worker_coming: bool = False,
     log_of: Engine | None = None,
 ) -> int:
-    """Wait for a job's values, put them together and say how it went. Returns the exit code.
+    """Wait for a job's values, combine them and report how it went. Returns the exit code.
 
-    ``started`` is the monotonic time from which wall time counts, None for the job's own.
-    ``drop`` tells the coordinator to drop the results once they are written, if all succeeded.
-    Unless ``is_worker_coming`` by itself, it is told what the job waits for.
-    The job's log is shown meanwhile if the engine is given that has it.
+    Wall time counts from ``started`` (monotonic), or from the job's own start if it is None. With
+    ``drop``, the coordinator drops the results once they are written, if all tasks succeeded.
+    Unless ``is_worker_coming`` by itself, it is shown what the job waits for. If ``log_of`` is
+    given, the job's log is read from that engine and shown meanwhile.
     """
     received, taken = Received(), _Taken()
     shown = JobObject() if as_json else None
@@ -157,9 +157,9 @@ def deliver(
         raise
     for problem in gathered.problems:
         tell(f"not written: {problem}")
-    if gathered.problems and not embedded and not job.status.failed:  # else it is said below
+    if gathered.problems and not embedded and not job.status.failed:  # else it is reported below
         _say_kept(job)
-    elif drop and job.status.state == SUCCEEDED:  # else they are wanted when the rest is run again
+    elif drop and job.status.state == SUCCEEDED:  # else they are needed for a retry
         _acknowledge(job)
     explain_failures(job, describe_missing(job.status, received), embedded=embedded)
     wall_seconds = job.status.wall_seconds or 0.0
@@ -194,7 +194,7 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
 def _count_embedded_slots(options: JobOptions, cluster: Cluster) -> int:
     if options.engine != POOL:
         return max(1, cluster.engine.jobs.info().slots)
-    # The worker is still on its way.
+    # The worker has not connected yet.
     from headrace_worker.machine.cores import count_usable_cores, parse_slots  # noqa: PLC0415 - for run
 
     return parse_slots(options.slots, count_usable_cores())
@@ -220,7 +220,7 @@ def _submit(
 
 
 class _Taken:
-    """Counts the values that have been dealt with, which is when the next one is asked for."""
+    """Counts the values that have been processed, which is when the next one is requested."""
 
     count = 0
 
@@ -246,7 +246,7 @@ def _gather(
     progress.begin(describe_work(status), status.tasks)
 
     def show(latest: JobStatus) -> None:
-        # A worker that is on its way needs nobody to start one.
+        # Nobody needs to start a worker if one will connect by itself.
         waiting_for = "" if is_worker_coming else latest.waiting_for
         progress.update(latest.done + latest.failed, waiting_for)
 
@@ -270,13 +270,13 @@ def _gather(
 def _show_log(engine: Engine | None, job: Job) -> contextlib.AbstractContextManager[None]:
     if engine is None:
         return contextlib.nullcontext()
-    from headrace.cli.log_tail import show_log  # noqa: PLC0415 - only where it is asked for
+    from headrace.cli.log_tail import show_log  # noqa: PLC0415 - only with --logs
 
     return show_log(engine, job.id)
 
 
 def _put_out(job: Job, target: Target, gathered: Gathered, shown: JobObject | None) -> Gathered:
-    """Write or print what a service has put together for people, or the job as JSON."""
+    """Write or print what a service has made for people, or the job as JSON."""
     text = _make_text(gathered)
     if text and target.path is not None:
         with open_destination(target) as file:
@@ -290,7 +290,7 @@ def _put_out(job: Job, target: Target, gathered: Gathered, shown: JobObject | No
 
 
 def _make_text(gathered: Gathered) -> str:
-    """The result for people, of a service that has written it nowhere."""
+    """Return the result as text for people, if the service has not written it anywhere."""
     if gathered.written or gathered.text or gathered.result is None:
         return gathered.text
     return f"{write_json(gathered.result)}\n"
@@ -330,17 +330,17 @@ def _say_kept(job: Job) -> None:
 
 
 def _say_what_is_left(job: Job, received: Received, *, embedded: bool) -> None:
-    """Say how a job stands whose values cannot be written, and where they still are."""
+    """Report the state of a job whose values cannot be written, and where they still are."""
     has_ended = job.status.finished_at is not None
     if has_ended:
         missing = describe_missing(job.status, received, all_read=False)
         explain_failures(job, missing, embedded=embedded)
-    if not embedded and not (has_ended and job.status.failed):  # else it was said just now
+    if not embedded and not (has_ended and job.status.failed):  # otherwise it was just reported
         _say_kept(job)
 
 
 def _describe_written(job: Job, taken: _Taken) -> str:
-    """What an interrupted command has written: pictures one by one, all else as a whole."""
+    """Return what an interrupted command has written: pictures are written one by one."""
     if job.status.service != "images":
         return ""
     return f"{taken.count:,} of {count(job.status.tasks, 'picture')} written"

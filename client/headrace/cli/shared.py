@@ -1,4 +1,4 @@
-"""Commands about shared state: values, lists, dicts, locks, events and queues by name."""
+"""Commands about shared state: values, lists, dicts, locks, events and queues with names."""
 
 from __future__ import annotations
 

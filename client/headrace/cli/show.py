@@ -20,12 +20,12 @@ from headrace_wire.words import count, format_bytes
 
 
 def describe_work(status: JobStatus) -> str:
-    """Name what a job does: the function that its tasks call, or the service's operation."""
+    """Return what a job does: the function that its tasks call, or the service's operation."""
     return f"{status.service} {status.function or status.operation}"
 
 
 def show_status(status: JobStatus) -> dict[str, Any]:
-    """A job as a JSON object, in the words of the glossary."""
+    """Return a job as a JSON object, with the names of the glossary."""
     return {
         "id": status.id,
         "name": status.name,
@@ -59,7 +59,7 @@ def show_status(status: JobStatus) -> dict[str, Any]:
 
 
 def describe_status(status: JobStatus) -> list[tuple[str, str]]:
-    """All that is known of a job: words and values, for people."""
+    """Return everything that is known about a job, as names and values for people."""
     counts = [
         (status.done, "done"),
         (status.failed, "failed"),
@@ -90,7 +90,7 @@ def describe_status(status: JobStatus) -> list[tuple[str, str]]:
 
 
 def _describe_speed(status: JobStatus) -> str:
-    """How quickly it goes, and how long the rest takes; "" where that is not known."""
+    """Return how quickly the job runs and how long the rest takes; "" if this is not known."""
     if status.done_per_second is None:
         return ""
     speed = f"{format_speed(status.done_per_second)} of late"
@@ -99,7 +99,7 @@ def _describe_speed(status: JobStatus) -> str:
 
 
 def show_change(status: JobStatus, *, as_json: bool) -> None:
-    """Print a job as a command has left it."""
+    """Print a job in the state in which a command has left it."""
     if as_json:
         say_json(show_status(status))
     else:
@@ -111,7 +111,7 @@ def show_change(status: JobStatus, *, as_json: bool) -> None:
 
 
 def show_failure(failure: TaskFailure) -> dict[str, Any]:
-    """A failed task as a JSON object."""
+    """Return a failed task as a JSON object."""
     return {
         "index": failure.index,
         "summary": failure.summary,
@@ -128,12 +128,12 @@ def show_failure(failure: TaskFailure) -> dict[str, Any]:
 
 
 def show_time(time: TaskTime) -> dict[str, Any]:
-    """How long tasks took, as a JSON object."""
+    """Return how long tasks took, as a JSON object."""
     return asdict(time)
 
 
 def describe_time(time: TaskTime) -> str:
-    """How long tasks took, for people."""
+    """Return how long tasks took, for people."""
     tasks = time.stop - time.start
     which = f"task {time.start}" if tasks == 1 else f"tasks {time.start} to {time.stop - 1}"
     took = f"{time.busy_seconds:.2f} s" + (
@@ -145,12 +145,12 @@ def describe_time(time: TaskTime) -> str:
 
 
 def show_worker(worker: WorkerStatus) -> dict[str, Any]:
-    """A worker as a JSON object."""
+    """Return a worker as a JSON object."""
     return {**asdict(worker), "connected_at": format_time(worker.connected_at)}
 
 
 def format_time(unix_seconds: float | None) -> str | None:
-    """An ISO 8601 time in UTC, to the second."""
+    """Return an ISO 8601 time in UTC, to the second."""
     if unix_seconds is None:
         return None
     moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
@@ -158,7 +158,7 @@ def format_time(unix_seconds: float | None) -> str | None:
 
 
 def format_age(unix_seconds: float, now: float) -> str:
-    """How long ago that was, for a terminal, where an ISO time would take too much of the line."""
+    """Return how long ago that was, for a terminal, on which an ISO time would be too long."""
     seconds = max(0.0, now - unix_seconds)
     for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * length:
@@ -172,12 +172,13 @@ def say_table(
     numbers: Collection[str] = (),
     beneath: Sequence[str] = (),
 ) -> None:
-    """Print a table; on a terminal it fits in there, with ``numbers`` to the right of theirs.
+    """Print a table. On a terminal it is made to fit, and the columns ``numbers`` are
+    right-aligned.
 
-    Where it is too wide the columns ``beneath`` go beneath their rows, in this order.
+    If it is too wide, the columns ``beneath`` are moved below their rows, in this order.
     """
     if sys.stdout.isatty():
-        from headrace.cli.tables import draw_table  # noqa: PLC0415 - rich is for terminals alone
+        from headrace.cli.tables import draw_table  # noqa: PLC0415 - rich is only for terminals
 
         say_text(draw_table(headings, rows, numbers, beneath))
     else:
@@ -185,7 +186,7 @@ def say_table(
 
 
 def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as they need to be, two spaces apart."""
+    """Return columns that are as wide as necessary, two spaces apart."""
     lines = [headings, *([clean_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(headings))]
     return "\n".join(

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def fill_standard_streams() -> None:
-    """Open what is closed, so that no file or socket gets the number of a standard stream.
+    """Open standard streams that are closed, so that no file or socket gets their numbers.
 
-    Writing to a standard output that was closed fails as it should, with the system's own error,
-    and so does reading from a closed standard input; what is written to a closed standard error is
+    Writing to a standard output that was closed fails with the system's own error, as it should,
+    and so does reading from a closed standard input. What is written to a closed standard error is
     lost.
     """
     for number, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number, as those below are open.
+            # This is the lowest free number, because those below are open.
             os.set_inheritable(os.open(os.devnull, flags), True)
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole run
@@ -35,14 +35,14 @@ def fill_standard_streams() -> None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
     stdout: object = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
-        # A name may hold what the locale has no characters for: it is shown as JSON would.
+        # A name may contain characters that the locale does not have: they are shown as in JSON.
         cast("io.TextIOWrapper", stdout).reconfigure(errors="backslashreplace")
 
 
 def drop_unwritten() -> None:
     """Drop what could not be written to standard output, which the command has reported.
 
-    The interpreter would try once more at its end, and exit with a code of its own.
+    The interpreter would try again when it ends, and exit with a code of its own.
     """
     try:
         sys.stdout.flush()
@@ -52,7 +52,7 @@ def drop_unwritten() -> None:
 
 @contextmanager
 def open_standard_input() -> Generator[IO[str]]:
-    """Standard input as UTF-8, whatever the locale says. Raises UsageError where it is not."""
+    """Open standard input as UTF-8, whatever the locale is. Raises UsageError if it is not."""
     try:
         with open(0, encoding="utf-8-sig", newline="", closefd=False) as file:
             yield file

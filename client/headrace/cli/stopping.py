@@ -1,4 +1,4 @@
-"""Ending a command that waits for a job by SIGTERM and SIGHUP in good order, as by Ctrl-C."""
+"""Ends a command that waits for a job on SIGTERM and SIGHUP in the same way as on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NoReturn
 from headrace_wire import signals
 from headrace_wire.errors import EXIT_INTERRUPTED
 
-#: Signals that end a command. SIGHUP comes when its terminal is closed, on Windows SIGBREAK.
+#: The signals that end a command. SIGHUP (on Windows, SIGBREAK) comes when its terminal is closed.
 STOP_SIGNALS = tuple(number for number in signals.STOP_SIGNALS if number != signal.SIGINT)
 
 
@@ -19,19 +19,19 @@ class StoppedError(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
-        #: As the shell shows a process that was ended by it.
+        #: As the shell shows it for a process that was ended by this signal.
         self.exit_code = 128 + number
 
 
 def find_exit_code(error: BaseException) -> int:
-    """The exit code of a command that was interrupted by this, or by what it came from."""
+    """Return the exit code of a command that was interrupted by this error, or by its cause."""
     stopped = error if isinstance(error, StoppedError) else error.__cause__
     return stopped.exit_code if isinstance(stopped, StoppedError) else EXIT_INTERRUPTED
 
 
 @contextmanager
 def stop_by_signals() -> Generator[None]:
-    """Make the signals raise StoppedError in here, except one that is ignored, as by nohup."""
+    """Make the signals raise StoppedError in this block, unless they are ignored, as with nohup."""
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     caught = [number for number, handler in before.items() if handler is signal.SIG_DFL]
     for number in caught:

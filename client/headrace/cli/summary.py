@@ -1,4 +1,4 @@
-"""What people are told when a job has ended: what failed, and one line about it all."""
+"""What people are told when a job has ended: what failed, and one line about everything."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from headrace_wire.messages.failures import ERROR
 from headrace_wire.messages.jobs import CANCELLED, JobStatus
 from headrace_wire.words import count
 
-#: Seconds of CPU time in slots from which on the speed-up is told.
+#: From how many seconds of CPU time in slots on the speed-up is shown.
 LEAST_CPU_SECONDS = 1.0
 
 
 def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
-    """Say on standard error which tasks failed, what cut a job short, and how to go on.
+    """Report on standard error which tasks failed, what cut a job short, and how to go on.
 
-    ``missing`` says which values are missing, "" if none is.
+    ``missing`` says which values are missing, or is "" if none is.
     """
     if missing and job.status.cancelled:
         again = "" if embedded else f"; `headrace retry {job.id}` runs what is left"
@@ -27,7 +27,7 @@ def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
     if not job.status.failed:
         return
     failures = list(islice(job.failures(), MOST_READ))
-    # Whoever has sent pictures wants to know which ones to mend.
+    # Users who have sent pictures want to know which ones to fix.
     few = LINES_SHOWN if job.status.service == "images" else FEW
     command = "" if embedded else f"headrace dead list {job.id}"
     for line in describe_failures(failures, job.status.failed, command, few=few):
@@ -43,10 +43,10 @@ def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
 
 
 def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
-    """The one line after each job.
+    """Return the one line after each job.
 
-    The speed-up is CPU time in slots over wall time: how many cores' worth of work was done at
-    a time. It is told of a second's work or more: what is less is over before it can show.
+    The speed-up is CPU time in slots divided by wall time: how many cores worked at a time. It is
+    only shown from one second of work on, because less is over before there can be a speed-up.
     """
     parts = [
         count(status.tasks, "task"),

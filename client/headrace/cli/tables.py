@@ -1,12 +1,13 @@
-"""Tables on a terminal, as wide as it is.
+"""Tables on a terminal, which are as wide as it is.
 
     NAME   SLOTS  BUSY  SERVICES
     alpha      2     0  primes: primesieve 11.0
     beta       2     1
       calls: Python 3.11.7, allows shop, …      what finds no room in its line is beneath it
 
-Cells are never folded within their columns: a dozen short lines are harder to read than one that
-goes on beneath. Imported only where there is a terminal: it uses rich for the width of characters.
+Cells are never folded within their columns, because a dozen short lines are harder to read than a
+single one below. This module is only imported if there is a terminal, because it uses rich for the
+width of characters.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rich.cells import cell_len
 from headrace.cli.printing import is_plain_terminal
 from headrace_wire.printing import clean_line
 
-#: Blanks between columns, and before what is beneath a line.
+#: The blanks between columns, and before what is below a line.
 GAP = "  "
 
 
@@ -31,11 +32,11 @@ def draw_table(
     beneath: Sequence[str] = (),
     width: int | None = None,
 ) -> str:
-    """A table that fits into standard output's terminal.
+    """Return a table that fits into standard output's terminal.
 
-    The first column, which names what a row is about, stays whole so that it can be copied. Where
-    the table is too wide the columns ``beneath`` are narrowed, one after the other, and their cells
-    that are too long go beneath their rows, as those of the last column do.
+    The first column, which says what a row is about, is never shortened, so that it can be copied.
+    If the table is too wide, the columns ``beneath`` are narrowed, one after the other. Their cells
+    that are too long go below their rows, like those of the last column.
     """
     width = width or shutil.get_terminal_size().columns
     cleaned = [[clean_line(cell) for cell in row] for row in rows]
@@ -67,7 +68,7 @@ class _Table:
         ]
 
     def narrow(self, heading: str) -> None:
-        """Make a column narrower, or drop it, if there is no room for it as it is."""
+        """Make a column narrower, or remove it, if there is not enough room for it."""
         place = self._headings.index(heading)
         others = self._measure() - self._widths[place]
         room = self._width - others - cell_len(self._headings[self._last])
@@ -82,7 +83,7 @@ class _Table:
             self._shown.remove(place)
 
     def draw(self) -> Iterator[str]:
-        """The lines, the headings first."""
+        """Yield the lines, beginning with the headings."""
         yield self._draw_line(self._headings, self._headings[self._last])
         room = self._width - self._measure()
         for row in self._rows:
@@ -105,7 +106,7 @@ class _Table:
             )
 
     def _measure(self) -> int:
-        """Columns of the terminal up to the last column."""
+        """Return the width up to the last column, in the terminal's columns."""
         return sum(self._widths[place] + len(GAP) for place in self._shown)
 
     def _draw_line(self, row: Sequence[str], last: str) -> str:
@@ -117,6 +118,6 @@ class _Table:
 
     def _pad(self, cell: str, width: int, heading: str) -> str:
         if cell_len(cell) > width:
-            cell = ""  # it is beneath
+            cell = ""  # it is below the row
         blanks = " " * (width - cell_len(cell))
         return blanks + cell if heading in self._numbers else cell + blanks

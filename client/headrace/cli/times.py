@@ -12,17 +12,17 @@ SHARES = ((0.5, "half"), (0.95, "95 %"), (1.0, "all"))
 
 
 def describe_times(times: TaskTimes) -> str:
-    """Within which times half of the tasks, most of them and all of them ended; "" if none did."""
+    """Return within which times half, most and all of the tasks ended; "" if none did."""
     total = sum(times.counts)
     if not total:
         return ""
-    # Where more of them have the same bound, that says it all.
+    # If several shares have the same bound, the largest one is enough.
     words = {find_bound(times, share * total): word for share, word in SHARES}
     return ", ".join(f"{word} {_write(bound, times)}" for bound, word in words.items())
 
 
 def find_bound(times: TaskTimes, tasks: float) -> float:
-    """The time within which so many attempts ended, infinity where it is beyond all bounds."""
+    """Return the time within which this many attempts ended; infinity if above all bounds."""
     bounds = [*times.upper_seconds, inf]
     counted = zip(bounds, accumulate(times.counts), strict=True)
     return next((bound for bound, seen in counted if seen >= tasks), inf)

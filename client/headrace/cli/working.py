@@ -1,4 +1,4 @@
-"""``headrace worker``. It imports nothing of what a client needs."""
+"""``headrace worker``. It does not import anything that only clients need."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from headrace_services.permits import Permits
 
 
-#: Options of a worker that are about processes of its own, which other engines do without.
+#: The options of a worker about its own processes, which other engines do not have.
 SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_guard")
 
 
@@ -225,7 +225,7 @@ def worker(
         raise UsageError(f"{unreported} cannot be used for --unreported: {why}")
     settings = WorkerSettings(
         coordinator=connection.coordinator,
-        key_file=connection.key_file.absolute(),  # the present folder may go while it works
+        key_file=connection.key_file.absolute(),  # the current folder may be removed while it works
         awaits_key=connection.may_start,
         key_guard=key_guard,
         encryption=connection.encryption,
@@ -243,14 +243,14 @@ def worker(
         engine=engine,
         engine_address=dask_scheduler or ray_address,
     )
-    # What a task must not use: it has a token of its job.
+    # Tasks must not use it, because each has a token of its job.
     os.environ.pop("HEADRACE_KEY_FILE", None)
     launcher = prepare(settings.start_method, settings.permits) if engine == POOL else None
     work(settings, launcher, log_level)
 
 
 def _check_engine(engine: str, dask_scheduler: str, ray_address: str) -> None:
-    """Refuse what an engine cannot keep, and one whose library is not here."""
+    """Refuse options that an engine does not support, and an engine whose library is missing."""
     if dask_scheduler and engine != "dask":
         raise UsageError("--dask-scheduler is for --engine dask")
     if ray_address and engine != "ray":
@@ -258,7 +258,7 @@ def _check_engine(engine: str, dask_scheduler: str, ray_address: str) -> None:
     context = click.get_current_context()
     for name, address in (("dask_scheduler", dask_scheduler), ("ray_address", ray_address)):
         is_given = context.get_parameter_source(name) not in {None, ParameterSource.DEFAULT}
-        if is_given and not address.strip():  # such as a variable of the shell that is not set
+        if is_given and not address.strip():  # such as a shell variable that is not set
             word = name.replace("_", "-")
             raise UsageError(
                 f"--{word} is empty: give HOST:PORT, or leave it out for a cluster of this machine"
@@ -278,7 +278,7 @@ def _check_engine(engine: str, dask_scheduler: str, ray_address: str) -> None:
 
 
 def _require_readable(permits: Permits) -> None:
-    """Refuse folders of modules that cannot be read, where any module may be used at all."""
+    """Refuse folders of modules that cannot be read, if any module may be used at all."""
     for folder in permits.paths:
         if not os.access(folder, os.R_OK | os.X_OK):
             trouble = f"{describe_user()} may not read {folder}, where modules are looked for"

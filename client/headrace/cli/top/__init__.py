@@ -1,8 +1,8 @@
-"""``headrace top``: jobs and workers on a terminal, as they stand and as they go.
+"""``headrace top``: jobs and workers on a terminal, and how they progress.
 
     command ─► app ─► main_screen, job_screen ─► view ─► JobQueueApi, ResultQueueApi
                       └─► listing ◄─ job_rows, worker_rows
 
-Only ``command`` is imported by the command line; the screens, which use textual, come with it when
+The command line only imports ``command``, which imports the screens, and with them textual, if
 there is a terminal.
 """

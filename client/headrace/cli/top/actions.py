@@ -1,4 +1,4 @@
-"""What can be done with jobs and workers. Each thing is asked about once, and says what it did."""
+"""What can be done with jobs and workers. Each action asks once, and reports what it did."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from headrace_wire.words import count
 if TYPE_CHECKING:
     from headrace.cli.top.view import JobsCaller
 
-#: Seconds for the coordinator to do it.
+#: How many seconds the coordinator may take for an action.
 ACTION_SECONDS = 30.0
 
 
 class Action(Struct, frozen=True):
-    """A thing to do with a job: the word for it, what it means, and how it is done."""
+    """An action on a job: the word for it, what it means, and how it is done."""
 
     word: str
     meaning: str
     carry_out: Callable[[JobsCaller, str], Awaitable[JobStatus | None]]
     find_needless: Callable[[JobStatus], str] = lambda _: ""
-    """Say why there is nothing to ask about; "" where there is something."""
+    """Returns why the action is not needed; "" if it is."""
 
     def ask(self, status: JobStatus) -> str:
-        """The question to the user."""
+        """Return the question to the user."""
         named = f", {status.name}" if status.name else ""
         return f"{self.word} job {status.id} ({describe_work(status)}{named})? {self.meaning}"
 
 
 async def carry_out(action: Action, jobs: JobsCaller, job: str) -> tuple[str, bool]:
-    """Do it. Returns what came of it in words, and whether it is done."""
+    """Do it. Returns a text about the result, and whether it was done."""
     try:
         with Limit.after(ACTION_SECONDS).applied():
             status = await action.carry_out(jobs, job)
@@ -55,7 +55,7 @@ async def carry_out(action: Action, jobs: JobsCaller, job: str) -> tuple[str, bo
 
 
 async def drain(jobs: JobsCaller, worker: str) -> str:
-    """Have a worker finish what it runs, and go. Returns what came of it, in words."""
+    """Make a worker finish what it runs, and end. Returns a text about the result."""
     try:
         with Limit.after(ACTION_SECONDS).applied():
             status = await jobs.call(JobQueueApi.drain, worker)

@@ -1,4 +1,4 @@
-"""The application: its first screen, its look, and how it ends."""
+"""The application: its first screen, its style, and how it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headrace_wire.signals import LOOPS_TAKE_SIGNALS
 if TYPE_CHECKING:
     from headrace.cli.top.view import View
 
-#: The terminal's own colours, so that it fits to a light and to a dark ground.
+#: It uses the terminal's own colours, so that it suits a light and a dark background.
 STYLE = """
 * { background: ansi_default; color: ansi_default; }
 #head { height: auto; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -37,7 +37,7 @@ Reading #box { width: 100%; height: 100%; }
 
 
 class TopApp(App[int]):
-    """Shows a cluster until the user has seen enough."""
+    """Shows a cluster until the user quits."""
 
     CSS = STYLE
     ENABLE_COMMAND_PALETTE = False
@@ -48,7 +48,7 @@ class TopApp(App[int]):
 
     def __init__(self, view: View, interval: float, where: str) -> None:
         super().__init__(ansi_color=True)
-        self.animation_level = "none"  # every frame of one would go over the network
+        self.animation_level = "none"  # every frame would be sent over the network
         self._view = view
         self._interval = interval
         self._where = where
@@ -57,7 +57,7 @@ class TopApp(App[int]):
         self.push_screen(MainScreen(self._view, self._interval, self._where))
 
     def end_by_signals(self) -> None:
-        """Leave the terminal as it was found when a signal comes. For the running loop."""
+        """Restore the terminal when a signal comes. An event loop must be running."""
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             if LOOPS_TAKE_SIGNALS and signal.getsignal(number) is not signal.SIG_IGN:

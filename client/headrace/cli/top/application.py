@@ -1,4 +1,4 @@
-"""The application that something on its screens belongs to, with its type."""
+"""The application to which a part of its screens belongs, with its type."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from textual.message_pump import MessagePump
 
 
 def find_app(part: MessagePump) -> App[int]:
-    """The application: textual does not say what it returns."""
+    """Return the application. In textual, its type is not complete."""
     return cast("App[int]", part.app)  # pyright: ignore[reportUnknownMemberType]

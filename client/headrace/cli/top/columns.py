@@ -1,4 +1,4 @@
-"""Which columns of a table have room, and how wide they are."""
+"""Which columns of a table fit, and how wide they are."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 
-#: Blanks between columns, and on terminals that are narrower than this.
+#: The blanks between columns, the blanks on narrow terminals, and the width below which they are
+#: narrow.
 GAP = 2
 NARROW_GAP = 1
 NARROW = 100
 
-#: What stands in place of the rest of a cell.
+#: What replaces the rest of a cell.
 CUT = "…"
 
 
 class Column(Struct, frozen=True):
     """A column of at least this ``width``.
 
-    ``rank`` 0 is always there; the others are left out where there is no room, the highest first.
-    The last column takes what the others leave.
+    A column with ``rank`` 0 is always shown. If there is not enough room, the others are left out,
+    the highest rank first. The last column gets the remaining room.
     """
 
     heading: str
@@ -30,7 +31,7 @@ class Column(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """A column that is shown, with the width that it got and the blanks behind it."""
+    """A column that is shown, with its actual width and the blanks after it."""
 
     heading: str
     width: int
@@ -38,12 +39,12 @@ class Place(Struct, frozen=True):
     is_number: bool
 
     def draw(self, text: str) -> str:
-        """A cell of this column."""
+        """Return a cell of this column."""
         return fit(text, self.width, is_number=self.is_number) + " " * self.gap
 
 
 def choose_columns(columns: Sequence[Column], width: int) -> list[Place]:
-    """The columns that have room, from left to right."""
+    """Return the columns for which there is room, from left to right."""
     gap = NARROW_GAP if width < NARROW else GAP
     shown = list(columns)
     while _measure(shown, gap) > width and (most := max(column.rank for column in shown)):
@@ -55,7 +56,7 @@ def choose_columns(columns: Sequence[Column], width: int) -> list[Place]:
 
 
 def fit(text: str, width: int, *, is_number: bool = False) -> str:
-    """A cell of exactly this width; of one that is too long the beginning."""
+    """Return a cell of exactly this width. Text that is too long is cut."""
     length = cell_len(text)
     if length > width:
         return set_cell_size(text, max(0, width - 1)) + CUT

@@ -23,7 +23,7 @@ from headrace_wire.manager import QueueManager
 if TYPE_CHECKING:
     from headrace.cluster import Cluster
 
-#: Seconds between two looks, at least.
+#: The minimum number of seconds between two looks.
 LEAST_SECONDS = 0.1
 
 
@@ -55,7 +55,7 @@ def top(once: bool, interval: float, connection: ConnectionOptions) -> None:
 
 
 def _refuse_no_terminal() -> None:
-    """Raise UsageError where there is nobody to look, or nothing to draw on."""
+    """Raise UsageError if there is no terminal, or one that cannot be drawn on."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("this needs a terminal: --once prints what there is as plain text")
     if is_plain_terminal():
@@ -67,22 +67,22 @@ def _refuse_no_terminal() -> None:
 def _print_once(cluster: Cluster, interval: float, where: str) -> None:
     view = View(BlockingCaller(cluster.engine.jobs), BlockingCaller(cluster.engine.results))
     finish(view.look())
-    time.sleep(interval)  # speeds are known once there are two looks
+    time.sleep(interval)  # speeds are only known after two looks
     say_text(draw_plain(finish(view.look()), where))
 
 
 async def _watch(connection: ConnectionOptions, interval: float) -> int:
-    from headrace.cli.top.app import TopApp  # noqa: PLC0415 - for terminals alone
+    from headrace.cli.top.app import TopApp  # noqa: PLC0415 - only for terminals
 
     key = await asyncio.to_thread(load_key, connection.key_file)
-    # No patience: a coordinator that is away is told at once, and looked for at the next look.
+    # No patience: an unreachable coordinator is reported at once, and tried again at the next look.
     manager = QueueManager(connection.coordinator, key, encryption=connection.encryption)
     jobs, results = manager.async_jobs(), manager.async_results()
     view = View(jobs, results)
     app = TopApp(view, interval, str(connection.coordinator))
     app.end_by_signals()
     try:
-        # Without the mouse the terminal's own selection goes on working.
+        # Without the mouse, the terminal's own selection still works.
         code = await app.run_async(mouse=False) or 0
     finally:
         jobs.close(for_good=True)

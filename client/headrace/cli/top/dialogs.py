@@ -1,4 +1,4 @@
-"""Small screens above the others: a question, and text to be read."""
+"""Small screens above the others: a question, and text to read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headrace_wire.printing import clean_line, clean_text
 
 
 class Question(ModalScreen[bool]):
-    """Asks once: y does it, and every other key leaves things as they are."""
+    """Asks once: y means yes, and every other key changes nothing."""
 
     def __init__(self, question: str) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Question(ModalScreen[bool]):
 
 
 class Reading(ModalScreen[None]):
-    """Text to be scrolled through, until escape or q."""
+    """Text that can be scrolled, until escape or q."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "dismiss", "Close"),

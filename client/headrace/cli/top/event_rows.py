@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def make_row(event: ClusterEvent) -> Mapping[str, str]:
-    """The cells of one event by their headings."""
+    """Return the cells of one event by their headings."""
     return {
         "TIME": write_clock(event.at),
         "EVENT": event.kind,
@@ -29,6 +29,6 @@ def make_row(event: ClusterEvent) -> Mapping[str, str]:
 
 
 def is_meant(event: ClusterEvent, text: str) -> bool:
-    """Tell whether all of these words are in what is known of an event, whatever their case."""
+    """Return whether the event's fields contain all of these words, in any case."""
     known = f"{event.kind} {event.job} {event.worker} {event.text}".casefold()
     return all(word in known for word in text.casefold().split())

@@ -1,4 +1,4 @@
-"""What failed in a job, as the rows of a table: failures that are alike are one row."""
+"""What failed in a job, as the rows of a table. Failures that are alike are one row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def make_row(group: FailureGroup) -> Mapping[str, str]:
-    """The cells of one kind of failure by their headings."""
+    """Return the cells of one kind of failure by their headings."""
     summary = f"{group.summary}: " if group.summary else ""
     more = f" +{len(group.workers) - 1}" if len(group.workers) > 1 else ""
     return {
@@ -31,14 +31,14 @@ def make_row(group: FailureGroup) -> Mapping[str, str]:
 
 
 def describe_title(group: FailureGroup) -> str:
-    """Which tasks failed so."""
+    """Return which tasks failed like this."""
     if group.count == 1:
         return f"task {group.first}"
     return f"{count(group.count, 'task')} failed alike, from task {group.first} to {group.last}"
 
 
 def describe_group(group: FailureGroup) -> Iterator[str]:
-    """The whole of it: the input and the traceback are those of the first task."""
+    """Yield everything about it. The input and the traceback are those of the first task."""
     if group.summary:
         yield clean_line(f"input     {group.summary}")
     yield clean_line(f"reason    {_explain(group)}")

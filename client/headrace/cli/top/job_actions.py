@@ -1,4 +1,4 @@
-"""The keys that do something with a job, for the screens that have one."""
+"""The keys for actions on a job, for the screens that have one."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class JobActions(PollingScreen):
     ]
 
     def find_job(self) -> JobStatus | None:
-        """The job that an action is about, if there is one."""
+        """Return the job that an action is about, if there is one."""
         raise NotImplementedError
 
     def after_deletion(self, said: str) -> None:
-        """The job is there no more, and this is said of it."""
+        """Handle the end of a job that was deleted. ``said`` is the message about it."""
 
     def action_act(self, word: str) -> None:
         """Ask, and do it if the answer is yes."""

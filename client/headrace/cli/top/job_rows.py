@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def make_row(status: JobStatus) -> Mapping[str, str]:
-    """The cells of one job by their headings."""
+    """Return the cells of one job by their headings."""
     done, of = find_part_done(status)
     is_running = status.state == RUNNING
     return {
@@ -48,14 +48,14 @@ def make_row(status: JobStatus) -> Mapping[str, str]:
 
 
 def describe_job(status: JobStatus) -> str:
-    """What it does, its name, and what it waits for or why it ended."""
+    """Return what the job does, its name, and what it waits for or why it ended."""
     why = status.waiting_for or status.ended_because
     named = f" ({status.name})" if status.name else ""
     return describe_work(status) + named + (f": {why}" if why else "")
 
 
 def is_meant(status: JobStatus, text: str) -> bool:
-    """Tell whether all of these words are in what is known of a job, whatever their case."""
+    """Return whether the job's fields contain all of these words, in any case."""
     names = (status.id, status.name, status.function, status.submitted_by)
     known = " ".join((*names, status.state, status.service, status.operation)).casefold()
     return all(word in known for word in text.casefold().split())

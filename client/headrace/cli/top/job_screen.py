@@ -1,4 +1,4 @@
-"""One job: how it stands, what runs, what failed and why, what its tasks logged."""
+"""One job: its state, what runs, what failed and why, and what its tasks logged."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 32
 
-#: Lines of a job's log that can be scrolled through.
+#: How many lines of a job's log can be scrolled through.
 LINES_KEPT = 5000
 
 TABS = ("running", "failures", "log", "about")
 
 
 class JobScreen(JobActions):
-    """A job, live, until escape."""
+    """A live view of a job, until escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "turn(-1)", "Tabs", key_display="left right", priority=True),
@@ -116,7 +116,7 @@ class JobScreen(JobActions):
         self._show_log(sight)
 
     def _show_log(self, sight: JobSight) -> None:
-        # What is above is kept as it was written, also where the terminal has another width now.
+        # Earlier lines stay as they were written, even if the terminal's width has changed.
         width = self.size.width - SCROLLBAR
         shown = [format_line(line, write_clock) for line in sight.lines]
         if sight.lines_missed:
@@ -130,7 +130,7 @@ class JobScreen(JobActions):
         self.query_one(where, PlainText).show_text("\n".join(map(clean_line, lines)))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Show the whole of the failure under the cursor."""
+        """Show everything about the failure under the cursor."""
         event.stop()
         chosen = self.query_one("#failed", Listing).chosen
         for group in self._failures:

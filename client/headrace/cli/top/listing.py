@@ -12,14 +12,14 @@ from headrace.cli.top.application import find_app
 from headrace.cli.top.columns import Column, Place, choose_columns
 from headrace_wire.printing import clean_line
 
-#: Columns of the terminal that are left to the bar which shows where in the table one is.
+#: How many columns of the terminal are left for the scroll bar.
 SCROLLBAR = 1
 
 
 class Listing(DataTable[Text]):
-    """Rows that have a key each; the cursor stays on its row wherever that goes.
+    """Rows that have a key each. The cursor stays on its row, even if that moves.
 
-    With ``newest_first`` a cursor that is on the first row stays there.
+    With ``newest_first``, a cursor on the first row stays on the first row.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Listing(DataTable[Text]):
             self._fill(before)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Choose the columns anew."""
+        """Choose the columns again."""
         places = choose_columns(self._all_columns, event.size.width - SCROLLBAR)
         if places == self._places:
             return

@@ -30,7 +30,7 @@ JOBS, WORKERS, EVENTS = "jobs", "workers", "events"
 
 
 class MainScreen(JobActions):
-    """What there is, live."""
+    """A live view of the cluster."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "act('Delete')", "Delete"),
@@ -70,7 +70,7 @@ class MainScreen(JobActions):
         self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer what can be done with what is listed."""
+        """Offer the actions for what is listed."""
         current = self.query_one(ContentSwitcher).current if self.is_mounted else JOBS
         match action:
             case "act":
@@ -134,19 +134,19 @@ class MainScreen(JobActions):
         return f"{shown:,} of {count(there, word)}" if shown < there else ""
 
     def _describe_event(self) -> str:
-        """The whole of the event under the cursor, of which a narrow list has a part."""
+        """Return all of the event under the cursor, of which a narrow list only shows a part."""
         if self._sight is None or self._listing.id != EVENTS:
             return ""
         chosen, events = self._listing.chosen, self._sight.events
         return next((clean_line(one.text) for one in events if str(one.number) == chosen), "")
 
     def on_data_table_row_highlighted(self) -> None:
-        """Tell the whole of the event that the cursor is on."""
+        """Show all of the event under the cursor."""
         if said := self._describe_event():
             self.query_one("#count", PlainText).show_text(said)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Open what the cursor is on."""
+        """Open what is under the cursor."""
         event.stop()
         if job := self.find_job():
             self._open_job(job.id)
@@ -163,7 +163,7 @@ class MainScreen(JobActions):
         find_app(self).push_screen(JobScreen(self.view, self._interval, job), self._say_last)
 
     def _say_last(self, said: str | None) -> None:
-        """Say what a screen said that is not there any more."""
+        """Show the message of a screen that was closed."""
         if said:
             self.say(said)
 

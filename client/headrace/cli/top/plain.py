@@ -1,4 +1,4 @@
-"""What is seen in one look, as plain text: for pipes and logs."""
+"""A single look as plain text, for pipes and logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headrace_wire.printing import clean_line
 
 
 def draw_plain(sight: Sight, where: str) -> str:
-    """The summary, the jobs and the workers."""
+    """Return the summary, the jobs and the workers."""
     lines = [*describe_cluster(sight, where), describe_trouble(sight)]
     parts = ["\n".join(clean_line(line) for line in lines if line)]
     jobs = [job_rows.make_row(job) for job in sight.jobs]

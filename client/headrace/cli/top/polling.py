@@ -1,4 +1,4 @@
-"""A screen that looks at the coordinator again and again, also when that is away for a while."""
+"""A screen that asks the coordinator repeatedly, even after that was unreachable for a while."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from headrace_wire.timeouts import Limit
 if TYPE_CHECKING:
     from headrace.cli.top.view import View
 
-#: Seconds for which it is said what came of an action.
+#: How many seconds the result of an action is shown.
 SAID_SECONDS = 10.0
 
-#: Seconds for one look; what takes longer is told, and tried again.
+#: How many seconds a look may take. If it takes longer, this is reported, and it is repeated.
 LOOK_SECONDS = 10.0
 
 
 class PollingScreen(Screen[str]):
-    """Calls ``look`` in a while; tells in its last lines what went wrong, and what was done.
+    """Calls ``look`` repeatedly. Its last lines show what went wrong, and what was done.
 
     It has a PlainText with the id ``trouble`` and one with the id ``said``.
     """
@@ -49,11 +49,11 @@ class PollingScreen(Screen[str]):
         self._forgetting: Timer | None = None
 
     async def look(self) -> None:
-        """Ask the coordinator, and show what it says. Raises HeadraceError."""
+        """Ask the coordinator, and show what it answers. Raises HeadraceError."""
         raise NotImplementedError
 
     def describe_trouble(self) -> str:
-        """What the coordinator itself is in trouble with; "" for nothing."""
+        """Return which trouble the coordinator itself has; "" for none."""
         return ""
 
     def on_mount(self) -> None:
@@ -62,7 +62,7 @@ class PollingScreen(Screen[str]):
         self.run_worker(self._watch(), exit_on_error=True)
 
     def on_screen_resume(self) -> None:
-        """Look at once: what is shown is from before another screen was there."""
+        """Look at once, because the screen is outdated after another screen was shown."""
         self._again.set()
 
     def look_soon(self) -> None:
@@ -70,7 +70,7 @@ class PollingScreen(Screen[str]):
         self._again.set()
 
     def say(self, line: str) -> None:
-        """Show what came of an action, for a while: how things stand changes meanwhile."""
+        """Show the result of an action, for a limited time, because the state changes meanwhile."""
         if self._forgetting:
             self._forgetting.stop()
         self._forgetting = self.set_timer(SAID_SECONDS, self._forget_said) if line else None
@@ -81,7 +81,7 @@ class PollingScreen(Screen[str]):
         self._show_line("#said", "")
 
     def tell_trouble(self, line: str) -> None:
-        """Show what is wrong, as long as it is."""
+        """Show what is wrong, for as long as it is."""
         self._show_line("#trouble", f"! {line}" if line else "")
 
     async def _watch(self) -> None:
@@ -90,7 +90,7 @@ class PollingScreen(Screen[str]):
                 try:
                     await self._look_once()
                 except NoMatches:
-                    return  # the screen is being taken down, and its parts are gone already
+                    return  # the screen is being removed, and its parts are gone already
             try:
                 async with asyncio.timeout(self._interval):
                     await self._again.wait()
@@ -120,7 +120,7 @@ class PollingScreen(Screen[str]):
         find_app(self).push_screen(Reading("headrace top", HELP))
 
     def ask(self, question: str, answer: Coroutine[Any, Any, str]) -> None:
-        """Ask, do it if the answer is yes, and say what came of it."""
+        """Ask, do it if the answer is yes, and show the result."""
         self.run_worker(self._ask_and_act(question, answer))
 
     async def _ask_and_act(self, question: str, answer: Coroutine[Any, Any, str]) -> None:
@@ -136,7 +136,7 @@ class PollingScreen(Screen[str]):
 
 
 def _is_refusal(error: HeadraceError) -> bool:
-    """Whether this key will not be let in by the coordinator, however often it tries."""
+    """Return whether the coordinator will never accept this key, however often it tries."""
     if isinstance(error, KeyRefusedError):
         return not error.may_pass
     return isinstance(error, NotAllowedError)

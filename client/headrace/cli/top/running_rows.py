@@ -1,4 +1,4 @@
-"""Tasks that run, in lines: where, for how long, and how far they say they are."""
+"""Running tasks as lines: where they run, for how long, and their progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headrace_wire.words import format_bytes
 def describe_tasks(
     tasks: Iterable[RunningTask], progress: Iterable[TaskProgress] = (), *, of_worker: bool = False
 ) -> Iterator[str]:
-    """A line for each task; of a worker's tasks each with its job."""
+    """Yield a line for each task. The lines of a worker's tasks contain the job."""
     said = {(one.job, one.index): one for one in progress}
     for task in tasks:
         own = said.pop((task.job, task.index), None)
@@ -23,5 +23,5 @@ def describe_tasks(
         tries = f", attempt {task.attempt}" if task.attempt > 1 else ""
         took = f"{format_duration(task.seconds)}, {format_bytes(task.rss_bytes)}"
         yield f"{where:<18} {which}{tries}  {took}  {how_far}".rstrip()
-    for rest in said.values():  # a worker has said so since its last heartbeat
+    for rest in said.values():  # reported since the worker's last heartbeat
         yield f"{rest.worker:<18} {format_progress(rest)}"

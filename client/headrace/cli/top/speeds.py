@@ -1,23 +1,23 @@
-"""How quickly counts grow: of the last seconds, from what was seen in them."""
+"""How quickly counts have grown in the last seconds."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
 
-#: Seconds of the past from which a speed is estimated.
+#: Speeds are estimated from this many seconds of the past.
 SPEED_SECONDS = 15.0
 
 
 class Speeds:
-    """Counts under their names, as they were seen at moments of a clock that never goes back."""
+    """Counts by name, with the times at which they were seen (monotonic)."""
 
     def __init__(self, seconds: float = SPEED_SECONDS) -> None:
         self._seconds = seconds
         self._seen: dict[str, deque[tuple[float, float]]] = {}
 
     def note(self, name: str, at: float, count: float) -> None:
-        """Take note of a count. One that went back, as after a retry, begins anew."""
+        """Note a count. One that has decreased, as after a retry, starts again."""
         seen = self._seen.setdefault(name, deque())
         if seen and count < seen[-1][1]:
             seen.clear()
@@ -26,7 +26,7 @@ class Speeds:
             seen.popleft()
 
     def find(self, name: str) -> float | None:
-        """How much it grew a second; None before it was seen twice."""
+        """Return how much it grew per second; None before it was seen twice."""
         seen = self._seen.get(name)
         if not seen or seen[-1][0] <= seen[0][0]:
             return None
@@ -34,6 +34,6 @@ class Speeds:
         return (last - first) / (last_at - first_at)
 
     def keep(self, names: Iterable[str]) -> None:
-        """Forget all others."""
+        """Forget all other names."""
         kept = set(names)
         self._seen = {name: seen for name, seen in self._seen.items() if name in kept}

@@ -1,4 +1,4 @@
-"""The lines above the list: the coordinator, its slots, and its work in all."""
+"""The lines above the list: the coordinator, its slots, and all of its work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BAR_WIDTH = 22
 
 
 def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
-    """Four lines about all that there is."""
+    """Yield four lines about the whole cluster."""
     seen = sight.overview
     up = format_duration(max(0.0, time.time() - seen.started_at))
     yield f"headrace {seen.version} at {where}, up {up}"
@@ -34,7 +34,7 @@ def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
 
 
 def describe_trouble(sight: Sight) -> str:
-    """What keeps the coordinator from its work; "" if nothing does."""
+    """Return what keeps the coordinator from its work; "" if nothing does."""
     if sight.overview.problem:
         return f"problem: {sight.overview.problem}"
     return f"work waits: {sight.overview.held}" if sight.overview.held else ""

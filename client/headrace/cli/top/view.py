@@ -1,4 +1,4 @@
-"""What there is to see, asked of a coordinator: all of it for a list, more of one job."""
+"""What is read from a coordinator: everything for a list, and more about a single job."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     JobsCaller = AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]
     ResultsCaller = AsyncCaller[ResultQueueApi] | BlockingCaller[ResultQueueApi]
 
-#: Jobs in the list: so many that have not ended, and so many of the newest.
+#: How many jobs are listed at most: of those that have not ended, and of the newest.
 JOBS_SEEN = 200
 
-#: Running tasks of a job that are read.
+#: How many running tasks of a job are read.
 RUNNING_SEEN = 200
 
-#: Events that are read at first, and those that are remembered.
+#: How many events are read at first, and how many are kept.
 EVENTS_AT_FIRST = 200
 EVENTS_SEEN = 1000
 
 STATES: tuple[State, ...] = get_args(State)
 
-#: Job states in the order in which they are listed; all others come after these.
+#: The job states in the order in which they are listed. All others come after these.
 _ORDER: Final[dict[State, int]] = {RUNNING: 0, QUEUED: 1}
 
 
 class Sight(Struct, frozen=True):
-    """What is listed; ``events`` are the newest first.
+    """What is listed. The newest of the ``events`` are first.
 
-    ``speeds`` has the tasks a second of workers, by their ids.
+    ``speeds`` contains the tasks per second of the workers, by their ids.
     """
 
     overview: Overview
@@ -56,9 +56,9 @@ class Sight(Struct, frozen=True):
 
 
 class JobSight(Struct, frozen=True):
-    """One job; ``failures`` are None where they are those that were read before.
+    """One job. ``failures`` is None if they have not changed since they were last read.
 
-    ``lines_missed`` lines were there before ``lines``, which are the next ones, and are not kept.
+    ``lines`` are the next lines of the log. ``lines_missed`` lines before them were not kept.
     """
 
     status: JobStatus
@@ -71,9 +71,9 @@ class JobSight(Struct, frozen=True):
 
 
 class View:
-    """Looks at a coordinator and its jobs, and remembers how quickly they went on.
+    """Reads the state of a coordinator and its jobs, and remembers how quickly they progress.
 
-    ``refusal`` is why the key may not look, once that is known.
+    ``refusal`` is why the key is refused, once that is known.
     """
 
     def __init__(self, jobs: JobsCaller, results: ResultsCaller) -> None:
@@ -85,9 +85,9 @@ class View:
         self._cursor = 0
 
     async def look(self, wanted: str = "") -> Sight:
-        """See what is listed: what has not ended, then the newest of what has.
+        """Read what is listed: jobs that have not ended, then the newest of those that have.
 
-        Of the older ones only those that have the words which are ``wanted``.
+        Of older jobs, only those that contain the words in ``wanted`` are listed.
         """
         overview = await self.jobs.call(JobQueueApi.overview)
         workers = await self.jobs.call(JobQueueApi.workers)
@@ -107,7 +107,7 @@ class View:
         return Sight(overview, tuple(jobs), tuple(ordered), tuple(self._events), self._speeds)
 
     async def look_at(self, job: str, seen: SeenOfJob) -> JobSight:
-        """See one job, and what is new since it was ``seen`` before. Raises UnknownJobError."""
+        """Read one job, and what is new since ``seen``. Raises UnknownJobError."""
         status = await self.jobs.call(JobQueueApi.status, job)
         failures: FailureGroups | None = None
         counted = (status.failed, status.done, status.finished_at)
@@ -133,7 +133,7 @@ class View:
         self._events.extendleft(page.events)
 
     async def _search(self, wanted: str) -> tuple[JobStatus, ...]:
-        """Jobs that may be meant: by a state, a text, or the holder's name."""
+        """Return the jobs that may be meant: by a state, a text, or the name of a key."""
         words = wanted.split()
         lower = [word.casefold() for word in words]
         states: tuple[State, ...] = tuple(state for state in STATES if state in lower)
@@ -153,7 +153,7 @@ class View:
 
 
 class SeenOfJob:
-    """What is known of a job and need not be read again."""
+    """What is known about a job and need not be read again."""
 
     def __init__(self) -> None:
         self.cursor = 0

@@ -11,38 +11,40 @@ from rich.cells import chop_cells
 
 from headrace_wire.messages.jobs import SUCCEEDED, JobStatus
 
-#: What fills the part of a bar that is done, and the rest: no colour is needed to tell them apart.
+#: The characters of a bar for what is done and for the rest, which can be told apart without
+#: colour.
 FULL, EMPTY = "#", "."
 
-#: Before what did not fit into a line, and the narrowest terminal for which lines are folded.
+#: The indentation of what does not fit into a line, and the narrowest terminal for which lines are
+#: folded.
 INDENT = "    "
 LEAST_WIDTH = 20
 
-#: Characters of a curve, from nothing to all.
+#: The characters of a curve, from the lowest to the highest.
 LEVELS = "_.:-=+*#"
 
 
 def write_clock(at: float) -> str:
-    """The time of the reader's own day, such as ``23:13:50``."""
+    """Return the local time, such as ``23:13:50``."""
     return dt.datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
 
 
 def fold(line: str, width: int) -> list[str]:
-    """A line in as many as a terminal of this width needs for it; the others are indented."""
+    """Divide a line into several that fit a terminal of this width. All but one are indented."""
     first, *rest = chop_cells(line, max(width, LEAST_WIDTH)) or [""]
     indented = chop_cells("".join(rest), max(width, LEAST_WIDTH) - len(INDENT))
     return [first, *(f"{INDENT}{part}" for part in indented if part)]
 
 
 def draw_bar(done: float, of: float, width: int) -> str:
-    """A bar such as ``[####......]``, of so many characters."""
+    """Return a bar such as ``[####......]``, of ``width`` characters."""
     inside = max(width - 2, 0)
     full = int(inside * min(done / of, 1.0)) if of else 0
     return f"[{FULL * full}{EMPTY * (inside - full)}]"
 
 
 def draw_curve(parts: Sequence[float], width: int) -> str:
-    """A curve of figures from 0 to 1 in one line: the highest of those that share a character."""
+    """Return a curve of figures from 0 to 1 as one line. A character shows its highest figure."""
     if not parts:
         return ""
     width = min(width, len(parts))
@@ -53,7 +55,7 @@ def draw_curve(parts: Sequence[float], width: int) -> str:
 
 
 def find_part_done(status: JobStatus) -> tuple[int, int]:
-    """Tasks that are done, and of how many: a job without tasks has done all once it succeeded."""
+    """Return how many tasks are done, and of how many; 1 of 1 for a success without tasks."""
     if status.state == SUCCEEDED and not status.tasks:
         return 1, 1
     return status.done, status.tasks

@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def make_row(status: WorkerStatus, speeds: Speeds) -> Mapping[str, str]:
-    """The cells of one worker by their headings."""
+    """Return the cells of one worker by their headings."""
     return {
         "NAME": status.name,
         "BUSY": f"{status.busy} of {status.slots}",
@@ -47,25 +47,25 @@ def make_row(status: WorkerStatus, speeds: Speeds) -> Mapping[str, str]:
 
 
 def describe_state(status: WorkerStatus) -> str:
-    """What a worker is about, in one word."""
+    """Return one word for what a worker does."""
     if status.draining:
         return "draining"
     return "busy" if status.busy else "idle"
 
 
 def ask_to_drain(name: str) -> str:
-    """The question before a worker is drained."""
+    """Return the question before a worker is drained."""
     return f"Drain worker {name}? It takes nothing new, finishes what it runs, and goes."
 
 
 def is_meant(status: WorkerStatus, text: str) -> bool:
-    """Tell whether all of these words are in what is known of a worker, whatever their case."""
+    """Return whether the worker's fields contain all of these words, in any case."""
     known = " ".join([status.name, status.id, status.host, describe_state(status), *status.engines])
     return all(word in known.casefold() for word in text.casefold().split())
 
 
 def describe_worker(status: WorkerStatus) -> Iterator[tuple[str, str]]:
-    """All that is known of a worker: words and values, for people."""
+    """Yield everything that is known about a worker, as names and values for people."""
     yield "id", status.id
     yield "state", describe_state(status)
     yield "host", f"{status.host}, process {status.process}"

@@ -1,4 +1,4 @@
-"""One worker: what its slots run, how it did in the last hour, and all else about it."""
+"""One worker: what its slots run, its last hour, and everything else about it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CURVE_WIDTH = 60
 
 
 class WorkerScreen(PollingScreen):
-    """A worker, live, until escape."""
+    """A live view of a worker, until escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "drain", "Drain"),
