@@ -137,34 +137,15 @@ def autoscale(
     """
     # Only click and what every command needs is imported for the other commands.
     from headrace.scaling.decision import Bounds  # noqa: PLC0415
-    from headrace.scaling.fleet import CommandFleet, ComposeFleet  # noqa: PLC0415
     from headrace.scaling.scaler import DRAIN_LOOK_SECONDS, Scaler  # noqa: PLC0415
 
     if least > most:
         raise UsageError(f"--min {least} is more than --max {most}: name a range")
-    if command is not None and not command.strip():
-        raise UsageError("--command is empty: say what starts and stops workers, or leave it out")
-    if command is not None and service is not None:
-        raise UsageError(
-            "--service is of Docker Compose, which is not used with --command: leave one out"
-        )
-    if service is not None and not service.strip():
-        raise UsageError("--service is empty: name the service of Docker Compose with the workers")
     if metrics is not None and once:
         raise UsageError("--metrics is of no use with --once, which ends before they are read")
     if not only:
         raise UsageError("--only is empty: say which workers count, or leave it out for all")
-    if command is None and shutil.which("docker") is None:
-        raise UsageError(
-            "there is no docker here, with which workers are started unless --command says "
-            "otherwise"
-        )
-    fleet: Fleet
-    if command is None:
-        fleet = ComposeFleet(service or DEFAULT_SERVICE, command_timeout, only)
-        fleet.check()
-    else:
-        fleet = CommandFleet(command, command_timeout, only)
+    fleet = _choose_fleet(command, service, command_timeout, only)
     start_logging(log_level, choose_log_format(log_format))
     told = _serve_metrics(metrics, least, most) if metrics else None
     # With --once, nothing is remembered between looks: how often it is run is its cooldown.
@@ -192,6 +173,30 @@ def autoscale(
             if once:
                 raise
             log.info("stopping; workers stay as they are")
+
+
+def _choose_fleet(command: str | None, service: str | None, seconds: float, only: str) -> Fleet:
+    """Return the fleet that the options describe. Raises UsageError."""
+    from headrace.scaling.fleet import CommandFleet, ComposeFleet  # noqa: PLC0415 - not for all
+
+    if service is not None and not service.strip():
+        raise UsageError("--service is empty: name the service of Docker Compose with the workers")
+    if command is None:
+        if shutil.which("docker") is None:
+            raise UsageError(
+                "there is no docker here, with which workers are started unless --command says "
+                "otherwise"
+            )
+        fleet = ComposeFleet(service or DEFAULT_SERVICE, seconds, only)
+        fleet.check()
+        return fleet
+    if not command.strip():
+        raise UsageError("--command is empty: say what starts and stops workers, or leave it out")
+    if service is not None:
+        raise UsageError(
+            "--service is of Docker Compose, which is not used with --command: leave one out"
+        )
+    return CommandFleet(command, seconds, only)
 
 
 def _serve_metrics(address: Address, least: int, most: int) -> ScalingMetrics:
