@@ -1,6 +1,6 @@
 """Checks of the arguments of pools, executors and their calls.
 
-Messages are those of the standard library where it has some.
+The messages are those of the standard library if it has some.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from headrace_wire.bounds import MAX_INTEGER, TimeLimit, check_value
 
 
 def read_place(place: object, name: str, too_small: str) -> int | str | None:
-    """Read how many processes there are to be here, or the address of a cluster; None for neither.
+    """Read how many processes to start here, or the address of a cluster; None for neither.
 
-    Raises TypeError, and ValueError with ``too_small``. The address is for others to check.
+    Raises TypeError, and ValueError with ``too_small``. The address is not checked here.
     """
     if place is None or isinstance(place, str):
         return place
@@ -41,7 +41,7 @@ def read_chunksize(chunksize: object) -> int | None:
 
 
 def read_max_tasks(count: object) -> int | None:
-    """Read ``maxtasksperchild``. Raises ValueError, for other types too, as the library has it."""
+    """Read ``maxtasksperchild``. Raises ValueError, even for other types, like the library."""
     if count is None:
         return None
     if not isinstance(count, SupportsIndex) or not 0 < operator.index(count) <= MAX_INTEGER:
@@ -63,8 +63,8 @@ def read_max_tasks_per_child(count: object) -> int | None:
 def make_submit_options(
     *, name: Any, priority: Any, timeout_seconds: Any, retries: Any
 ) -> SubmitOptions:
-    """Read the options that hold for each call. Raises TypeError and ValueError."""
-    if timeout_seconds is not None:  # which is called so here
+    """Read the options that apply to each call. Raises TypeError and ValueError."""
+    if timeout_seconds is not None:  # this is its name in pools
         timeout_seconds = check_value(TimeLimit, timeout_seconds, "task_timeout")
     return SubmitOptions(
         name=name, priority=priority, timeout_seconds=timeout_seconds, retries=retries

@@ -1,4 +1,4 @@
-"""Waiting for workers to connect to a coordinator, which tells of each that does."""
+"""Waits for workers to connect to a coordinator, which reports each that does."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from headrace_wire.timeouts import FOR_EVER, Limit
 
 Found = TypeVar("Found")
 
-#: Seconds after which it is looked again though no news came: of many events at once not all are
-#: told.
+#: After this many seconds, ``look`` is called even without news, because not all events of a large
+#: number are reported.
 LOOK_SECONDS = 2.0
 
 
 def await_workers(jobs: JobQueueApi, look: Callable[[], Found], limit: Limit = FOR_EVER) -> Found:
-    """Look whenever something has happened to workers or jobs, until there is something to find.
+    """Call ``look`` whenever something has happened to workers or jobs, until it finds something.
 
-    Returns what was found, which is false if nothing was by the limit. Raises UnreachableError.
+    Returns what it found, which is false if it found nothing before the limit. Raises
+    UnreachableError.
     """
-    cursor = jobs.events(EventRequest(last=1)).cursor  # before the first look, so as to miss none
+    cursor = jobs.events(EventRequest(last=1)).cursor  # before the first look
     while not (found := look()) and not limit.is_over:
         wait_seconds = limit.measure_left(LOOK_SECONDS)
         cursor = jobs.events(EventRequest(cursor=cursor, wait_seconds=wait_seconds)).cursor

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from headrace_wire.messages.jobs import JobStatus
     from headrace_wire.messages.logs import LogLine
 
-#: Larger values are decoded in a thread, because that takes a while.
+#: Values with more bytes are decoded in a thread, because that takes a while.
 LARGE_BYTES = 1 << 20
 
-#: Bytes of values kept in memory until a service combines them; more are written to a file.
+#: How many bytes of values are kept in memory until a service combines them. More are written to a
+#: file.
 SPOOL_BYTES = 64 << 20
 
 #: The header of a stored run of values: the index of the first one, and the size of all in bytes.

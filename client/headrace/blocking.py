@@ -1,7 +1,8 @@
-"""Methods that are written once, as coroutines, for programs that wait in a thread as well.
+"""Methods that are written once, as coroutines, and are also used by programs that wait in a
+thread.
 
-All that such a coroutine awaits are calls to the coordinator. Where those block their thread, the
-coroutine is never suspended, and runs from its beginning to its end like any function:
+Such a coroutine only awaits calls to the coordinator. If these block their thread, the coroutine is
+never suspended, and runs from beginning to end like any function:
 
     SharedValue.get = blocking(AsyncValue.get) ─► finish(coroutine) ─► BlockingCaller.call ─► proxy
 """
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 class BlockingCaller(Generic[Api]):
-    """Calls methods of an API as an ``AsyncCaller`` does, and blocks the thread meanwhile."""
+    """Calls the methods of an API like an ``AsyncCaller``, but blocks the thread."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -27,12 +28,12 @@ class BlockingCaller(Generic[Api]):
     async def call(
         self, method: Callable[Concatenate[Api, P], T], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Return the answer to a method of the API. Raises what the method does."""
+        """Return the answer to a method of the API. Raises the method's errors."""
         return cast("T", getattr(self._api, method.__name__)(*arguments, **named))
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, in which everything that is awaited blocks instead."""
+    """Run a coroutine to its end. Everything that it awaits must block instead."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -42,7 +43,7 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def finish_each(items: AsyncGenerator[T]) -> Iterator[T]:
-    """The items of an asynchronous generator in which everything that is awaited blocks."""
+    """Yield the items of an asynchronous generator. All that it awaits must block instead."""
     with contextlib.suppress(StopAsyncIteration):
         while True:
             yield finish(anext(items))
@@ -51,7 +52,7 @@ def finish_each(items: AsyncGenerator[T]) -> Iterator[T]:
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Any, P], T]:
-    """Make a method that blocks of one that is awaited."""
+    """Make a blocking method of one that is awaited."""
 
     def run(self: Any, /, *arguments: P.args, **named: P.kwargs) -> T:
         return finish(method(self, *arguments, **named))

@@ -1,7 +1,7 @@
-"""Large data that all calls of a pool or of a map have in common; see ``data_jobs``.
+"""Stores large data that all calls of a pool or of a map use; see ``data_jobs``.
 
-It is dropped when the pool or the map ends, and the coordinator forgets it when this program has
-not been heard of for a while; until then a thread has the coordinator hear of it.
+The data are deleted when the pool or the map ends, or when the coordinator has not heard from this
+program for a while; until then, a thread sends it heartbeats.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from headrace_wire.messages.results import CollectRequest
 
 log = logging.getLogger(__name__)
 
-#: Seconds between words to the coordinator.
+#: How many seconds pass between heartbeats.
 BEAT_SECONDS = 20.0
 
 
 class Carrier:
-    """Thread safe. ``close`` ends it; what is kept then goes."""
+    """Stores data until ``close`` is called. It is thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = make_lock()
-        #: By the data's own identity: what all jobs of a pool share is kept once.
+        #: By the identity of the data: data that all jobs of a pool share are only stored once.
         self._shared: dict[int, tuple[bytes, str]] = {}
         self._kept: set[str] = set()
         self._bell: SimpleQueue[str | None] = SimpleQueue()
@@ -42,11 +42,11 @@ class Carrier:
     def lift(
         self, parameters: Parameters, shared: Parameters
     ) -> tuple[Parameters, Callable[[], None] | None]:
-        """Take what is large out of a job's parameters.
+        """Replace the large parameters of a job by references.
 
-        Returns those that are left, and what is to be called when the job has ended. What is in
-        ``shared``, too, is kept for other jobs. Raises UsageError for what is too large, and
-        UnreachableError.
+        Returns the new parameters, and a function to call when the job has ended. Parameters that
+        are also in ``shared`` are kept for other jobs. Raises UsageError for data that are too
+        large, and UnreachableError.
         """
         large = find_large(parameters)
         if not large:
@@ -71,15 +71,15 @@ class Carrier:
         return refer(parameters, large, jobs), drop
 
     def close(self) -> None:
-        """Let everything go. Nobody is waited for."""
+        """Stop the heartbeats, without waiting for anything."""
         self._closed = True
         self._bell.put(None)
 
     def drop_all(self) -> None:
-        """Have the coordinator forget what is left, if it can be reached."""
+        """Have the coordinator delete what is left, if it can be reached."""
         with self._lock:
             left, self._kept = self._kept, set()
-        with contextlib.suppress(HeadraceError):  # then it goes after a while
+        with contextlib.suppress(HeadraceError):  # otherwise it is deleted after a while
             for job in left:
                 self._engine.jobs.delete(job)
 
@@ -104,7 +104,7 @@ class Carrier:
             if dropped is None:
                 return
             self._kept.discard(dropped)
-            with contextlib.suppress(HeadraceError):  # then it goes after a while
+            with contextlib.suppress(HeadraceError):  # otherwise it is deleted after a while
                 self._engine.jobs.delete(dropped)
 
     def _be_heard(self) -> None:

@@ -11,7 +11,7 @@ from headrace_wire.words import count, format_bytes
 
 
 def draw_overview(title: str, seen: Overview) -> str:
-    """What the cluster has to do, and with how many slots."""
+    """Return a table of the cluster's work and its slots."""
     jobs = [f"{number:,} {state}" for state, number in seen.jobs.items() if number]
     rows = (
         ("version", seen.version),
@@ -26,7 +26,7 @@ def draw_overview(title: str, seen: Overview) -> str:
 
 
 def draw_workers(workers: Sequence[WorkerStatus]) -> str:
-    """The workers, one a row."""
+    """Return a table of the workers, with one row each."""
     headings = ["worker", "host", "slots", "busy", "done", "failed", "memory"]
     rows = [
         [

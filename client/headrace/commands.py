@@ -1,6 +1,6 @@
-"""What a package needs for commands of its own under ``headrace run`` and ``headrace submit``.
+"""What a package needs for its own commands under ``headrace run`` and ``headrace submit``.
 
-A command plans a job and has it carried out; where that is, and how, is not its business::
+A command plans a job and has it carried out. It does not decide where and how::
 
     @click.command(cls=JobCommand)
     @click.argument("files", nargs=-1, type=click.File(encoding="utf-8"))
@@ -8,7 +8,7 @@ A command plans a job and has it carried out; where that is, and how, is not its
     def words(files, output):
         carry_out("wordcount", plan_count([file.read() for file in files]), output)
 
-An entry point in the group ``headrace.commands`` names it, or a click group of several.
+An entry point in the group ``headrace.commands`` names the command, or a click group of several.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandGroup", "JobCommand", "carry_out", "output_option"]
 
-#: Where a command's job options wait in click's context until its job is carried out.
+#: The key under which a command's job options are kept in click's context until its job runs.
 _OPTIONS = "headrace.commands.options"
 
-#: ``-o`` for the file that a result is written to, tried before there is work for it: a parameter
-#: ``output``, which is a path or None.
+#: ``-o`` for the file that a result is written to, which is checked before there is work for it.
+#: The parameter ``output`` is a path or None.
 output_option = make_output_option("Write to this file.")
 
 
 class JobCommand(click.Command):
     """A command that makes a job: it has all options that a built-in service's commands have.
 
-    Those of its own must have other names. A ValueError that it raises before it has a job carried
-    out is told as a mistake in how it was called.
+    Its own options must have other names. A ValueError that it raises before its job is carried out
+    is reported as a usage error.
     """
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Its own parameters, and those of its job: under ``submit`` where the coordinator is."""
+        """Return its own parameters and its job's; under ``submit``, also the coordinator's."""
         given = super().get_params(ctx)
         made = _make_parameters(embedded=_is_embedded(ctx))
         _refuse_doubles(self.params, made, ctx)
@@ -72,10 +72,10 @@ class JobCommand(click.Command):
 def carry_out(
     service: str, plan: Plan, output: Path | None = None, file_format: str | None = None
 ) -> None:
-    """Submit a planned job, wait, and deliver its results as the options of the command say.
+    """Submit a planned job, wait, and deliver its results according to the command's options.
 
-    The last thing that a JobCommand does: it ends with the job's exit code. ``output`` and
-    ``file_format`` come to the service's ``gather`` as its target.
+    This must be the last action of a JobCommand, because it ends with the job's exit code.
+    ``output`` and ``file_format`` are passed to the service's ``gather`` as its target.
     """
     from headrace.cli import session  # noqa: PLC0415 - quick start
 
@@ -96,7 +96,7 @@ def _make_parameters(*, embedded: bool) -> tuple[click.Parameter, ...]:
 
 
 def _is_embedded(context: click.Context | None) -> bool:
-    """Whether a command stands under ``run``, or alone, as in a package's own tests."""
+    """Return whether a command is under ``run``, or alone, as in a package's own tests."""
     while context is not None:
         if isinstance(context.command, ServicesGroup):
             return context.command.embedded

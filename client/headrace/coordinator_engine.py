@@ -10,15 +10,16 @@ from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_wire.errors import UnreachableError
 from headrace_wire.manager import ANSWER_SECONDS, QueueManager
 
-#: Seconds for which a waiting program goes on trying when its coordinator is away.
+#: How many seconds a waiting program tries to reach its coordinator again.
 PATIENCE_SECONDS = 600.0
 
 
 class CoordinatorEngine:
     """A coordinator's two queues and its shared state.
 
-    Raises KeyRefusedError, and UnreachableError when nothing answers at the address. Later, a
-    coordinator that goes away is waited for, for ``patience_seconds``: ``on_lost`` is told.
+    Raises KeyRefusedError, and UnreachableError if nothing answers at the address. If the
+    coordinator goes away later, calls wait for it for ``patience_seconds``, and ``on_lost`` is
+    called.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class CoordinatorEngine:
         return self._manager.shared(answer_seconds, patient=patient)
 
     def replace_key(self, key: bytes) -> None:
-        """Show another key from the next connection on."""
+        """Use another key from the next connection on."""
         self._manager.replace_key(key)
 
     def interrupt(self) -> None:

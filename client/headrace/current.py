@@ -1,4 +1,4 @@
-"""The cluster that runs the task that is running here."""
+"""The cluster that runs the task in this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headrace.shared.session import SharedSession
 
 
 class TaskCluster(Cluster):
-    """A cluster as a slot has it: open as long as the slot lives."""
+    """A cluster as a slot has it: it is open for as long as the slot exists."""
 
     def __init__(self, connection: TaskConnection) -> None:
         self._engine = connection.engine
@@ -21,15 +21,15 @@ class TaskCluster(Cluster):
         return self._connection.open_session()
 
     def close(self) -> None:
-        """Leave it open: the slot's next task may want it."""
+        """Do nothing, because the slot's next task may need it."""
 
 
 def current_cluster() -> Cluster:
-    """The cluster that runs this task: inside a function that a worker calls.
+    """Return the cluster that runs this task, inside a function that a worker calls.
 
-    It is for shared state: a task has no key, only a token of its job, with which all else raises
-    NotAllowedError. A slot connects once, when it is first asked for. Raises UsageError in other
-    processes.
+    It is meant for shared state: a task has no key, only a token of its job, with which everything
+    else raises NotAllowedError. A slot connects once, when this is first called. Raises UsageError
+    in other processes.
     """
     return _make_cluster(open_task_connection())
 

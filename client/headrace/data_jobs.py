@@ -1,10 +1,10 @@
-"""Large parameters: they travel as the inputs of jobs of their own, once to each worker.
+"""Large parameters, which are sent as the inputs of separate jobs, once to each worker.
 
     function, initargs ─► a job whose one input is the data ─► the coordinator's store
     worker ◄── JobQueue.read, once ── a reference in the parameters of the jobs that need it
 
-Nobody runs such a job. It goes with the job that it is for, or, where several jobs of a pool need
-it, when its client drops it or falls silent; see ``carrier``.
+Nobody runs such a job. It is deleted with the job that it is for. If several jobs of a pool need
+it, it is deleted when its client drops it or falls silent; see ``carrier``.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from headrace_wire.errors import UsageError
 from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.messages.jobs import DATA_SERVICE, KEEP, KEEP_FOR, JobSpec
 
-#: The parameters that may be large, and from how many bytes on they travel so.
+#: The parameters that may be large, and the size in bytes from which on they are sent like this.
 CARRIED = ("initargs", "initializer", "function")
 CARRIED_BYTES = 64 << 10
 
-#: The most bytes: they travel in one frame, with some words around them.
+#: The maximum size in bytes: they are sent in one frame, with a small header.
 MAX_DATA_BYTES = MAX_FRAME_BYTES - (1 << 16)
 
 
-#: A job that keeps data, and that data as its inputs.
+#: A job that stores data, and the data as its inputs.
 DataJob = tuple[JobSpec, bytes]
 
 
 def make_plan_specs(
     service: str, plan: Plan, options: SubmitOptions | None
 ) -> tuple[JobSpec, list[DataJob]]:
-    """What the coordinator is told of a job that a service has planned, and of its large data.
+    """Return what the coordinator needs for a planned job: its specification, and its large data.
 
-    The job is submitted first. Raises UsageError for what is too large to travel.
+    The job is submitted first. Raises UsageError for data that are too large.
     """
     job_id, data = make_job_id(), list[DataJob]()
     parameters = plan.parameters
-    # Without inputs it would run before its data is there; no plan of calls is without.
+    # Without inputs it would run before its data are there, but every plan of calls has inputs.
     if service == "calls" and plan.inputs is not None and (large := find_large(parameters)):
         data = [
             (make_data_spec(name, job_id), pack_batch([value])) for name, value in large.items()
@@ -60,7 +60,7 @@ def make_plan_specs(
 
 
 def find_large(parameters: Parameters) -> dict[str, bytes]:
-    """The parameters of a job of the service ``calls`` that travel apart from the others.
+    """Return the parameters of a job of the service ``calls`` that are sent separately.
 
     Raises UsageError for one that is too large even for that.
     """
@@ -84,16 +84,16 @@ def find_large(parameters: Parameters) -> dict[str, bytes]:
 def refer(
     parameters: Parameters, large: Mapping[str, bytes], jobs: Mapping[str, str]
 ) -> Parameters:
-    """The same parameters with references in place of what is large.
+    """Return the same parameters with references instead of large values.
 
-    ``jobs`` says by name which job keeps it.
+    ``jobs`` contains, by name, which job stores it.
     """
     left = {name: value for name, value in parameters.items() if name not in large}
     return {**left, "data": {name: [jobs[name], len(value)] for name, value in large.items()}}
 
 
 def make_data_spec(name: str, owner: str = "") -> JobSpec:
-    """The job that keeps a parameter for the job ``owner``, or else for this client."""
+    """Return the job that stores a parameter for the job ``owner``, or else for this client."""
     return make_job_spec(
         DATA_SERVICE,
         f"{KEEP_FOR}{owner}" if owner else KEEP,

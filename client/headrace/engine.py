@@ -1,7 +1,7 @@
-"""The seam where a job is handed over: an engine takes jobs and gives back their results.
+"""The interface through which jobs are submitted: an engine runs jobs and returns their results.
 
-The first engine, and the one that everything here is written for, is a coordinator, embedded or
-across the network. Whatever else can run the same services has to offer the same two queues.
+The only engine so far is a coordinator, embedded or across the network. Anything else that can run
+the same services would have to offer the same two queues.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from headrace_wire.manager import ANSWER_SECONDS
 
 
 class Engine(Protocol):
-    """Runs jobs: a job queue and a result queue, and shared state beside them."""
+    """Runs jobs: it has a job queue, a result queue, and shared state."""
 
     @property
     def jobs(self) -> JobQueueApi: ...
@@ -22,13 +22,13 @@ class Engine(Protocol):
     def results(self) -> ResultQueueApi: ...
 
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
-        """Shared state. Not ``patient``: a call is tried once."""
+        """Return the shared state. Unless ``patient``, a call is only tried once."""
         ...
 
     def interrupt(self) -> None:
-        """End the calls that are under way; those that follow are tried once."""
+        """End the pending calls. Later ones are only tried once."""
         ...
 
     def close(self) -> None:
-        """End all calls; those that follow raise ClosedError."""
+        """End all calls. Later ones raise ClosedError."""
         ...

@@ -1,4 +1,4 @@
-"""Which engine a program has asked for, and whether it can do what else is asked for."""
+"""Which engine a program has chosen, and whether it supports the other arguments."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from headrace_wire.errors import UsageError
 def choose_engine(
     engine: str | None, address: object, *, limit: str = "", recycling: str = ""
 ) -> EngineChoice:
-    """Read the name of an engine for an embedded cluster; None for a pool of slots.
+    """Read the name of an engine for an embedded cluster; None means a pool of slots.
 
-    Raises UsageError for one that is not known, for one beside the address of a cluster that is
-    there, and for a time limit or a recycling that it cannot keep, which are named.
+    Raises UsageError for an unknown engine, for one in addition to the address of an existing
+    cluster, and for a ``limit`` or ``recycling`` that it does not support.
     """
     if engine is None:
         return EngineChoice()

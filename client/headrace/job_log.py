@@ -1,4 +1,4 @@
-"""A job's log, page by page: what its tasks have printed and logged."""
+"""A job's log, in pages: what its tasks have printed and logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Gaps:
     """Finds out where lines are missing in a log that is read from its beginning, page by page.
 
-    The coordinator drops a job's oldest lines: whoever has read them by then has missed nothing.
+    The coordinator drops a job's oldest lines. Lines that were read before that are not missing.
     """
 
     def __init__(self) -> None:
@@ -36,9 +36,9 @@ async def read_pages(
     *,
     follow: bool,
 ) -> AsyncGenerator[LogPage]:
-    """A job's log from its beginning; ``follow`` goes on until the job ends.
+    """Yield a job's log from its beginning; with ``follow``, until the job ends.
 
-    Raises UnknownJobError where there is no such job; one that is forgotten meanwhile has ended.
+    Raises UnknownJobError if there is no such job. A job that is deleted meanwhile has ended.
     """
     cursor, seen = 0, False
     while True:

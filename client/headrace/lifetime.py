@@ -1,7 +1,7 @@
-"""How far a stream's life has come: open, closed, over.
+"""The states of a stream: open, closed, ended.
 
-Those who change it may be interrupted by a signal handler's exception after any call. So what
-belongs together is assigned without a call in between, by whoever holds ``lock``.
+A thread that changes them may be interrupted by a signal handler's exception after any call. So
+attributes that belong together are assigned without a call in between, while ``lock`` is held.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from headrace_wire.locks import make_lock
 
 
 class Lifetime:
-    """Of one stream: ``closed`` when nothing more goes in, ``ended`` when no outcome comes any
-    more, and ``complete`` when all of them came. ``running`` is held until the end: to wait for it
-    is to pass through.
+    """The state of one stream.
+
+    It is ``closed`` when no more inputs are accepted, ``ended`` when no more outcomes come, and
+    ``complete`` when all of them came. ``running`` is held until the end, so that others can wait
+    for it.
     """
 
     def __init__(self) -> None:
@@ -27,7 +29,7 @@ class Lifetime:
         self.running.acquire()
 
     def end(self) -> bool:
-        """Note that it is over. False when it was before."""
+        """Note that the stream has ended. Returns False if it had ended before."""
         with self.lock:
             if self.ended:
                 return False
@@ -39,12 +41,12 @@ class Lifetime:
         return True
 
     def wait(self) -> None:
-        """Wait until it is over."""
+        """Wait until the stream has ended."""
         try:
             acquire(self.running)
         finally:
-            if self.ended:  # then it does no harm to open it once more, whoever holds it
-                try:  # noqa: SIM105 - the other way has calls in which it may be interrupted
+            if self.ended:  # releasing it once more is harmless, whoever holds it
+                try:  # noqa: SIM105 - suppress has calls that may be interrupted
                     self.running.release()
                 except RuntimeError:
                     pass

@@ -1,6 +1,6 @@
-"""The files that were written here, so that a later run may replace those and no others.
+"""The files that were written here, so that a later run may replace these and no others.
 
-A file that somebody has changed since has another time or size, and is no longer ours.
+A file that somebody has changed since then has another time or size, and does not count any more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FOLDERS = Memory("made")
 
 
 class MadeFiles:
-    """What was written, by folder; what is added is remembered when this is closed."""
+    """The written files, by folder. Additions are stored when this is closed."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, list[int]]] = {}
@@ -29,13 +29,13 @@ class MadeFiles:
     def __exit__(self, *_: object) -> None:
         for folder, files in self._added.items():
             there = {name: kept for name, kept in _read(folder).items() if _exists(folder, name)}
-            # Whoever cannot be reminded has to say --overwrite.
+            # If this fails, the user must give --overwrite next time.
             with contextlib.suppress(OSError):
                 _FOLDERS.write(folder, {**there, **files})
         self._added.clear()
 
     def is_ours(self, place: Path, found: os.stat_result) -> bool:
-        """Whether a file that is there was made here, and not changed since."""
+        """Return whether an existing file was made here and has not been changed since."""
         folder, name = _split(place)
         if folder not in self._known:
             self._known[folder] = _read(folder)
@@ -43,7 +43,7 @@ class MadeFiles:
         return kept == _describe(found)
 
     def add(self, place: Path, written: os.stat_result) -> None:
-        """Take note of a file that was written."""
+        """Note a file that was written."""
         folder, name = _split(place)
         self._added[folder][name] = _describe(written)
 
@@ -57,7 +57,7 @@ def _split(place: Path) -> tuple[str, str]:
 
 
 def _exists(folder: str, name: str) -> bool:
-    return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 - as it is remembered
+    return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 - as it is stored
 
 
 def _read(folder: str) -> dict[str, list[int]]:

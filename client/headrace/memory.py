@@ -1,6 +1,6 @@
 """What a client remembers from one run to the next: small files in the user's state folder.
 
-Nobody else writes there, so what is found was put there by the same user's client.
+Nobody else can write there, so the contents come from the same user's client.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ T = TypeVar("T")
 #: The folder in the user's state folder.
 FOLDER = "client"
 
-#: As many files of one kind are kept; the oldest go first.
+#: The maximum number of files of one kind. The oldest ones are removed.
 MOST_KEPT = 1000
 
 
 class Memory:
-    """Remembers one value, which JSON can hold, for each key of a kind."""
+    """Remembers one value, which JSON must support, for each key of a kind."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
     def read(self, key: str, shape: type[T]) -> T | None:
-        """What was remembered; None if nothing was, or if it is of no such shape."""
+        """Return the stored value; None if there is none, or if it has another shape."""
         try:
             return convert(json.loads(self._find(key).read_bytes()), shape)
         except (OSError, ValueError):
             return None
 
     def write(self, key: str, value: object) -> None:
-        """Remember a value. Raises OSError."""
+        """Store a value. Raises OSError."""
         place = self._find(key)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(place, json.dumps(value).encode())
         self._forget_oldest(place.parent)
 
     def forget(self, key: str) -> None:
-        """Remember it no more."""
-        with contextlib.suppress(OSError):  # what stays is overwritten, or becomes the oldest
+        """Delete the value."""
+        with contextlib.suppress(OSError):  # it will be overwritten, or removed as the oldest
             self._find(key).unlink(missing_ok=True)
 
     def _find(self, key: str) -> Path:
@@ -57,7 +57,7 @@ class Memory:
 
     @staticmethod
     def _forget_oldest(folder: Path) -> None:
-        with contextlib.suppress(OSError):  # another client may be at it, too
+        with contextlib.suppress(OSError):  # another client may do the same
             entries = list(os.scandir(folder))
             if len(entries) > MOST_KEPT:
                 entries.sort(key=lambda entry: entry.stat().st_mtime)

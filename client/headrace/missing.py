@@ -1,4 +1,4 @@
-"""Which values of a job are missing once it is over, and why, in words."""
+"""Which values of a job are missing after its end, and why, in words."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from headrace_coordinator.queue.ranges import RangeSet
 from headrace_wire.messages.jobs import CANCELLED, JobStatus
 from headrace_wire.words import count
 
-#: Indices of missing values that are named; the others are counted.
+#: How many indices of missing values are listed. The others are only counted.
 INDICES_NAMED = 5
 
 
 class Received:
-    """The indices of the values that arrived; those of neighbours take no memory of their own."""
+    """The indices of the values that arrived, stored as ranges."""
 
     def __init__(self) -> None:
         self._indices = RangeSet()
 
     def add(self, start: int, stop: int) -> None:
-        """Take note of the values in [start, stop)."""
+        """Note the values in [start, stop)."""
         self._indices.add(start, stop)
 
     def count_missing(self, tasks: int) -> int:
-        """How many of this many values did not arrive."""
+        """Return how many of this many values did not arrive."""
         return tasks - self._indices.count
 
     def find_missing(self, tasks: int) -> list[int]:
-        """The first indices without a value, as many as are named."""
+        """Return the first indices without a value, as many as are listed."""
         gaps: Iterable[tuple[int, int]] = self._indices.missing(0, tasks)
         indices = chain.from_iterable(range(start, stop) for start, stop in gaps)
         return list(islice(indices, INDICES_NAMED))
 
     def find_passed_over(self) -> list[int]:
-        """The same below the last one that arrived, where not all have been read."""
+        """Return those below the last value that arrived, if not all have been read."""
         return self.find_missing(self._indices.end())
 
 
 def describe_missing(status: JobStatus, received: Received, *, all_read: bool = True) -> str:
-    """One line: how many values are missing, why, and which are the first. "" if none is.
+    """Return one line: how many values are missing, why, and which are the first; "" if none is.
 
     Unless ``all_read``, there may be more values than were received.
     """

@@ -1,4 +1,4 @@
-"""Says that a coordinator is away while calls to it are tried again."""
+"""Reports that a coordinator is not reachable while calls to it are repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORGET_SECONDS = 60.0
 
 
 def warn(line: str) -> None:
-    """Log a line for a program that did not ask to be told."""
+    """Log a line for a program that has no callback for it."""
     log.warning("headrace: %s", line)
 
 

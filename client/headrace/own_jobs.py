@@ -1,6 +1,6 @@
-"""The jobs that were submitted from here, and where their files are to go.
+"""The jobs that were submitted from here, and where their files must be written.
 
-What the coordinator says of a job may come from anybody who holds the key; this does not.
+What the coordinator returns about a job may come from anybody with a key; this does not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _JOBS = Memory("jobs")
 
 
 class _Kept(Struct, frozen=True):
-    """What is remembered of a job."""
+    """What is stored about a job."""
 
     folder: str
     names: list[str]
@@ -25,17 +25,17 @@ class _Kept(Struct, frozen=True):
 
 
 def remember(job_id: str, outputs: Outputs) -> None:
-    """Take note of a job that was submitted just now. Raises OSError."""
+    """Store a job that has just been submitted. Raises OSError."""
     kept = _Kept(str(outputs.folder.absolute()), [*outputs.names], outputs.single)
     _JOBS.write(job_id, asdict(kept))
 
 
 def recall(job_id: str) -> Outputs | None:
-    """Where the files of a job are to go that was submitted from here; None for any other."""
+    """Return where the files of a job must be written; None if it was not submitted from here."""
     kept = _JOBS.read(job_id, _Kept)
     return None if kept is None else Outputs(Path(kept.folder), kept.names, kept.single)
 
 
 def forget(job_id: str) -> None:
-    """Forget a job whose results are here."""
+    """Delete a job whose results have been fetched."""
     _JOBS.forget(job_id)

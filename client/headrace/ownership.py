@@ -1,6 +1,6 @@
-"""To which process something belongs: what a forked child has a copy of is not its own.
+"""To which process an object belongs: a copy in a forked process must not be used.
 
-The copy's threads do not exist in the child, and its connections are the parent's.
+The threads of the copy do not exist there, and its connections belong to the parent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class ForkedError(HeadraceError, RuntimeError):
 
 
 class Ownership:
-    """Belongs to the process that made it; ``what`` is what people call it."""
+    """Belongs to the process that made it. ``what`` is its name in messages."""
 
     def __init__(self, what: str) -> None:
         self._what = what

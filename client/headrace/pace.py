@@ -1,7 +1,7 @@
 """How many calls of an executor are handed over, after which they cannot be cancelled any more.
 
-As in ``ProcessPoolExecutor`` that is one for each process and one that waits. Quick calls need
-more, or the processes would wait for the next ones: as many as end in a moment.
+As in ``ProcessPoolExecutor``, it is one for each process and one that waits. Quick calls need more,
+because the processes would wait for the next ones: as many as end in a short time.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-#: Seconds of work that may wait at the processes, beyond one call.
+#: How many seconds of work may wait at the processes, in addition to one call.
 AHEAD_SECONDS = 0.2
 
-#: Seconds over which calls are counted, at least, to say how many are over in a second.
+#: Calls per second are computed from the calls that ended in at least this many seconds.
 MEASURE_SECONDS = 0.005
 
-#: Seconds without calls after which their speed is forgotten.
+#: After how many seconds without calls their speed is forgotten.
 FORGET_SECONDS = 0.5
 
-#: By how much a speed falls at most in a measurement in which it was not needed, or not reached.
+#: The factors by which a speed decreases at most in one measurement: if it was not needed, and if
+#: it was not reached.
 FADE = 0.9
 LEAST_LEFT = 0.5
 
 
 class Pace:
-    """Counts calls by what they call. ``now`` is a monotonic clock. Not thread safe."""
+    """Counts calls by their functions. ``now`` is monotonic. It is not thread-safe."""
 
     def __init__(self, slots: int, delay_seconds: float = 0.0) -> None:
-        #: Processes that there are for the calls.
+        #: How many processes there are for the calls.
         self.slots = slots
         #: How long a message and its answer take.
         self.delay_seconds = delay_seconds
@@ -39,14 +40,14 @@ class Pace:
         self.out = 0
 
     def has_room(self, name: str, others: int = 0) -> bool:
-        """Whether a call of this name may go out now, after some others that do."""
+        """Return whether a call of this name may be handed over now, after ``others`` more."""
         ahead = self._speeds.get(name, 0.0) * (AHEAD_SECONDS + 4 * self.delay_seconds)
         room = self.out + others < self.slots + 1 + int(ahead)
         self._limited = self._limited or not room
         return room
 
     def note_out(self, now: float) -> None:
-        """Note that a call has gone out."""
+        """Note that a call was handed over."""
         if not self.out:
             if now - self._idle_since > FORGET_SECONDS:
                 self._speeds.clear()
@@ -59,14 +60,14 @@ class Pace:
         self._over[name] += 1
 
     def measure(self, now: float) -> None:
-        """Take in how many calls are over by now."""
+        """Update the speeds from the calls that have ended so far."""
         elapsed = now - self._since
         if elapsed >= MEASURE_SECONDS:
             for name, count in self._over.items():
                 speed = self._speeds.get(name, 0.0)
                 if self._limited:
                     self._speeds[name] = max(count / elapsed, speed * LEAST_LEFT)
-                else:  # it says only how many calls there were
+                else:  # the count only shows how many calls there were
                     self._speeds[name] = speed * FADE
             self._begin(now)
         if not self.out:

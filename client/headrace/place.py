@@ -1,4 +1,4 @@
-"""Where things lie on this machine: the data folder, and the key in it."""
+"""Where files are on this machine: the data folder, and the key in it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from headrace_wire.key import KEY_NAME, load_key
 
 
 def find_data_folder() -> Path:
-    """The user's state folder for headrace, by the XDG base directory specification."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing was said
+    """Return the user's state folder for headrace, by the XDG base directory specification."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only if no folder is given
 
     return user_state_path("headrace")
 
 
 def find_key_file(data: Path | None = None) -> Path:
-    """The key file in a data folder, or in the user's own."""
+    """Return the key file in a data folder, or in the user's own."""
     return (data or find_data_folder()) / KEY_NAME
 
 
 def find_coordinator(
     address: str | Address, key: bytes | None, key_file: str | Path | None
 ) -> tuple[Address, bytes]:
-    """Where a coordinator is, and its key: ``key``, or what lies in ``key_file``, or else in
-    ``HEADRACE_KEY_FILE`` or the user's own folder. Raises UsageError and KeyRefusedError.
+    """Return a coordinator's address and its key.
+
+    The key is ``key``, or is read from ``key_file``, ``HEADRACE_KEY_FILE`` or the user's own
+    folder. Raises UsageError and KeyRefusedError.
     """
     if isinstance(address, str):
         address = parse_address(address, DEFAULT_PORT)
@@ -38,8 +40,9 @@ def find_coordinator(
 
 
 def refuse_without_address(**given: object) -> None:
-    """Refuse what only says how to reach a coordinator where none was named: somebody who gives a
-    key means a cluster that is there. Raises UsageError.
+    """Raise UsageError for arguments about how to reach a coordinator if no address is given.
+
+    A user who gives a key means an existing cluster.
     """
     named = [name for name, value in given.items() if value is not None]
     if named:
@@ -50,9 +53,11 @@ def refuse_without_address(**given: object) -> None:
 
 
 def find_encryption(tls: str | Encryption | None) -> Encryption:
-    """How to connect: ``tls`` is an Encryption, or ``"auto"``, ``"on"`` or ``"off"``, or None for
-    what is in ``HEADRACE_TLS``; certificates are those in ``HEADRACE_TLS_CERT``,
-    ``HEADRACE_TLS_KEY`` and ``HEADRACE_TLS_CA``. Raises UsageError.
+    """Return how to connect.
+
+    ``tls`` is an Encryption, or ``"auto"``, ``"on"`` or ``"off"``, or None for the value of
+    ``HEADRACE_TLS``. Certificates are read from ``HEADRACE_TLS_CERT``, ``HEADRACE_TLS_KEY`` and
+    ``HEADRACE_TLS_CA``. Raises UsageError.
     """
     if isinstance(tls, Encryption):
         return tls

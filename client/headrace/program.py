@@ -1,4 +1,4 @@
-"""This program, as the slots of its embedded worker are to resemble it."""
+"""This program, as the slots of its embedded worker must resemble it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import cast
 from headrace_wire.folders import find_present_folder, is_lost
 from headrace_worker.link.program import Program
 
-#: Where our own modules and what they need are found.
+#: Modules that show where our own modules and their requirements are found.
 _OWN_MODULES = ("headrace", "headrace_worker", "headrace_services", "headrace_wire", "msgpack")
 
 
@@ -26,7 +26,7 @@ def describe_program() -> Program:
 
 
 def clean_pythonpath(value: str | None) -> str | None:
-    """Leave the present folder out of a ``PYTHONPATH``, unless our own modules are there."""
+    """Remove the current folder from a ``PYTHONPATH``, unless our own modules are in it."""
     if value is None:
         return None
     here = find_present_folder()

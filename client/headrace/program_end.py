@@ -1,4 +1,4 @@
-"""What must not outlive the program that has started it."""
+"""Ends what must not outlive the program that has started it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from headrace_wire.forking import call_after_fork
 
 
 class Session(Protocol):
-    """What has processes or calls that must not outlive the program."""
+    """An object with processes or calls that must not outlive the program."""
 
     def end_with_program(self) -> None:
-        """Do what is right when the program ends and nobody has closed this."""
+        """End it, because the program ends and nobody has closed it."""
         ...
 
 
@@ -23,10 +23,10 @@ _open: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 def end_with_program(session: Session, close: Callable[[], None]) -> None:
-    """Have a session ended at the program's end, and ``close`` called when it is let go.
+    """End a session at the program's end, and call ``close`` when it is garbage-collected.
 
-    ``close`` refers to what the session has, not to the session: that would keep it. In a process
-    that was forked from this one neither is done.
+    ``close`` must not refer to the session itself, because that would keep it alive. In a process
+    that was forked from this one, neither is done.
     """
     if not _open:
         atexit.unregister(_end_all)
@@ -46,7 +46,7 @@ def _close_if_here(process: int, close: Callable[[], None]) -> None:
 
 
 def _forget_all() -> None:
-    """In a forked child: what is open is the parent's."""
+    """In a forked process: forget the sessions, which belong to the parent."""
     _open.clear()
 
 

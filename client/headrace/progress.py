@@ -1,4 +1,4 @@
-"""How far a job is: a number, and the way to watch it grow."""
+"""A job's progress: a number, and a way to watch it grow."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Generic, Self, TypeVar
 
 Statuses = TypeVar("Statuses")
 
-#: Seconds between two looks at a job that is watched: whoever draws a bar needs no more of them.
+#: How many seconds pass between two looks at a job, which is enough for drawing a bar.
 PAUSE_SECONDS = 0.1
 
-#: Seconds after which there is a look even if no task has ended.
+#: After how many seconds there is a look even if no task has ended.
 NEWS_SECONDS = 1.0
 
 
 class Progress(float, Generic[Statuses]):
-    """The part of a job's tasks that have an outcome, from 0 to 1. Called, it watches the job.
+    """The fraction of a job's tasks that have an outcome, from 0 to 1. Calling it watches the job.
 
-    ``for status in job.progress():`` ends with the job, and gives its status whenever there is
-    news, at least once a second and ten times a second at most. Raises WaitTimedOutError when the
-    job has not ended after ``timeout`` seconds.
+    ``for status in job.progress():`` ends with the job. It yields the job's status whenever it
+    changes, at least once and at most ten times a second. Raises WaitTimedOutError if the job has
+    not ended after ``timeout`` seconds.
     """
 
     _watch: Callable[[float | None], Statuses]

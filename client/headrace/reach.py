@@ -1,7 +1,8 @@
-"""How many bytes to send or to ask for in one call: more where the way is long, but not slow.
+"""How many bytes to send or to request in one call: more if the round trip is long but calls are
+fast.
 
-One call of 1 MiB at a time carries 5 MB in a second over 200 ms, whatever the link could do. Near
-coordinators get the same as ever, as large frames keep others waiting.
+With one call of 1 MiB at a time, 5 MB per second are sent over 200 ms, however fast the link is.
+For near coordinators, the number does not change, because large frames delay other calls.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller
     from headrace_wire.async_caller import AsyncCaller
 
-#: Seconds that a call may take beyond the round trip before fewer bytes go in one.
+#: How many seconds a call may take in addition to the round trip, before fewer bytes are sent.
 SLOW_SECONDS = 0.8
 
 
 class Reach:
-    """Bytes of one call, from ``least`` to ``most``. ``measure`` says how many seconds away the
-    coordinator is, 0 for a near one; it is called once, and only where that matters.
+    """The number of bytes of one call, from ``least`` to ``most``.
+
+    ``measure`` returns how many seconds away the coordinator is, 0 if it is near. It is called at
+    most once, if this makes a difference.
     """
 
     def __init__(self, least: int, most: int, measure: Callable[[], Awaitable[float]]) -> None:
@@ -33,7 +36,7 @@ class Reach:
         self._round_trip: float | None = None
 
     async def note(self, size_bytes: int, seconds: float) -> None:
-        """A call with so many bytes has taken so long. Raises what ``measure`` does."""
+        """Note how long a call with this many bytes took. Raises the errors of ``measure``."""
         if size_bytes < self.size_bytes // 2 or seconds < FAR_SECONDS:
             return
         if self._round_trip is None:
@@ -47,9 +50,7 @@ class Reach:
 
 
 async def measure_distance(jobs: AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]) -> float:
-    """Ask the coordinator something that is answered at once. Returns how many seconds that takes,
-    0 where it is near.
-    """
+    """Return the seconds of a call that is answered at once; 0 if the coordinator is near."""
     begun = time.monotonic()
     await jobs.call(JobQueueApi.info)
     seconds = time.monotonic() - begun

@@ -1,4 +1,4 @@
-"""Where a program's calls go: a cluster that is there, or one that is started for it here."""
+"""Where a program's calls go: to an existing cluster, or to one that is started for it here."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def open_session(
     max_tasks: int | None = None,
     engine: EngineChoice | None = None,
 ) -> Generator[Cluster]:
-    """The cluster at an address, or for None an embedded one that runs whatever it is given.
+    """Open the cluster at an address, or for None an embedded one that runs all of its calls.
 
-    ``slots``, ``max_tasks`` and ``engine`` are the embedded worker's. Raises UsageError,
+    ``slots``, ``max_tasks`` and ``engine`` are for the embedded worker. Raises UsageError,
     UnreachableError and KeyRefusedError.
     """
     refuse_while_loading()

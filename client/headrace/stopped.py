@@ -1,4 +1,4 @@
-"""Whether somebody has stopped a child process, as Ctrl-Z does, so that it hears nothing."""
+"""Finds out whether somebody has suspended a child process, as Ctrl-Z does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headrace_wire.portable import PORTABLE
 
 
 def is_stopped(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a child stands still; False when it has ended."""
+    """Return whether a child is suspended; False if it has ended."""
     if sys.platform == "linux" and not PORTABLE:
         try:
             found = os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)

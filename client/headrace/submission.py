@@ -89,7 +89,7 @@ def describe_span(about: JobSpec | JobStatus) -> dict[str, str | int]:
 
 
 def _name_function(parameters: Parameters) -> str:
-    """What people call the function that tasks call: its whole name, if it travels by name."""
+    """Return the name of the function that tasks call, which is complete if it is sent by name."""
     for name in (parameters.get("function"), parameters.get("label")):
         if isinstance(name, str) and name.isprintable():
             return name[:MAX_NAME_CHARACTERS]
@@ -97,7 +97,7 @@ def _name_function(parameters: Parameters) -> str:
 
 
 def advise_on_service(error: ServiceMissingError, spec: JobSpec) -> ServiceMissingError:
-    """The same error, which names the options that let a worker run a job of calls."""
+    """Return the same error with the options that let a worker run a job of calls."""
     if spec.service != "calls":
         return error
     parameters = unpack(spec.parameters)
@@ -143,5 +143,5 @@ def wait_for_room(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
 
 
 def make_job_id() -> str:
-    """A new job id: twelve characters that can be read out over a telephone."""
+    """Return a new job id: twelve characters that can be read out over a telephone."""
     return secrets.token_hex(6)

@@ -1,4 +1,5 @@
-"""The children of an embedded cluster: ``python -m headrace.child ROLE ORDER``.
+"""The child processes of an embedded cluster: ``python -m headrace.child ROLE ORDER``.
 
-They do without the command line, which takes each of them 2 MiB and some of a program's start.
+They do not import the command line, which would cost 2 MiB in each of them and slow down the start
+of a program.
 """

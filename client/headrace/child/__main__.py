@@ -1,4 +1,4 @@
-"""Run a coordinator or a worker as it is ordered by an embedded cluster."""
+"""Runs a coordinator or a worker according to the order of an embedded cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main(role: str, order: Order) -> int:
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error.message}\n")
         if role == "worker":
-            # The coordinator has more to say before it ends, too.
+            # In the log, lines of the coordinator may follow.
             with contextlib.suppress(OSError):
                 order.end_file.write_text(error.message)
         return error.exit_code

@@ -16,9 +16,9 @@ from headrace_wire.log_format import start_logging
 
 
 def serve_program(order: Order) -> None:
-    """Serve until the program ends, and remove the folder: the program may be gone by then.
+    """Serve until the program ends, and remove the folder, because the program may be gone by then.
 
-    Prints the address that is served.
+    Prints the address at which it serves.
     """
     start_logging("info")
     settings = CoordinatorSettings(
@@ -36,6 +36,6 @@ def serve_program(order: Order) -> None:
 
 
 def _announce(running: Coordinator) -> None:
-    # As JSON, since the names of folders may have newlines, and be no text.
-    print(json.dumps(str(running.bound)), flush=True)  # noqa: T201 - that is what it is for here
+    # As JSON, because names of folders may contain newlines or bytes that are not text.
+    print(json.dumps(str(running.bound)), flush=True)  # noqa: T201 - the program reads it
     end_with_parent()

@@ -1,4 +1,4 @@
-"""What a child of an embedded cluster is told, as one argument."""
+"""What a child process of an embedded cluster must do, passed as one argument."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from headrace_worker.link.program import Program
 
 
 class Order(msgspec.Struct, frozen=True):
-    """The cluster's folder, in which the key lies; the rest is for the worker alone.
+    """The cluster's folder, which contains the key, and settings, which are only for the worker.
 
-    See ``WorkerSettings`` for its words. The worker starts before it is known where the
-    coordinator is: it reads that from standard input, as one line.
+    See ``WorkerSettings`` for their meaning. The worker starts before the coordinator's address is
+    known: it reads that as one line from standard input.
     """
 
     folder: str
@@ -29,18 +29,18 @@ class Order(msgspec.Struct, frozen=True):
     max_tasks: int | None = None
     permits: Permits = Permits()
     program: Program | None = None
-    #: Tasks print where the program does, and so does the worker when something is wrong.
+    #: Whether tasks print where the program does; the worker then logs errors there, too.
     show_output: bool = False
     engine: EngineChoice = EngineChoice()
 
     @property
     def log_file(self) -> Path:
-        """What the children have to say, where nobody else hears it."""
+        """Where the children log, unless it is shown."""
         return Path(self.folder, "log")
 
     @property
     def end_file(self) -> Path:
-        """Why the worker has ended, if it could not work."""
+        """Where the worker writes why it has ended, if it could not work."""
         return Path(self.folder, "end")
 
     @property
@@ -48,12 +48,13 @@ class Order(msgspec.Struct, frozen=True):
         return Path(self.folder, "key")
 
     def write(self) -> str:
-        """Write it as an argument."""
-        # Not as msgspec's own JSON: the names of folders may be no text.
+        """Return this as an argument."""
+        # It is not msgspec's own JSON, because names of folders may contain bytes that are not
+        # text.
         return json.dumps(msgspec.to_builtins(self))
 
     @classmethod
     def read(cls, text: str) -> Order:
-        """Read what ``write`` has written."""
+        """Read an argument that ``write`` has returned."""
         order: Any = json.loads(text)
         return msgspec.convert(order, cls)

@@ -10,7 +10,7 @@ from headrace_wire.signals import LOOPS_TAKE_SIGNALS
 
 
 def read_line() -> str:
-    """Read what the parent writes first. Returns "" when it is gone."""
+    """Read the first line from the parent. Returns "" if the parent is gone."""
     line = b""
     while not line.endswith(b"\n"):
         more = os.read(0, 1024)
@@ -21,7 +21,7 @@ def read_line() -> str:
 
 
 def end_with_parent() -> threading.Event:
-    """Send this process SIGTERM when the parent is gone. Returns what is set by then."""
+    """Send this process SIGTERM when the parent is gone. Returns an event that is then set."""
     gone = threading.Event()
 
     def wait() -> None:
@@ -31,7 +31,7 @@ def end_with_parent() -> threading.Event:
         if LOOPS_TAKE_SIGNALS:
             os.kill(os.getpid(), signal.SIGTERM)
         else:
-            signal.raise_signal(signal.SIGTERM)  # on Windows a kill would end it at once
+            signal.raise_signal(signal.SIGTERM)  # on Windows, os.kill would end it at once
 
     threading.Thread(target=wait, name="parent watch", daemon=True).start()
     return gone

@@ -1,4 +1,4 @@
-"""Where an embedded cluster's coordinator listens, and the folders that go with the cluster."""
+"""Where an embedded cluster's coordinator listens, and the folders of the cluster."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS, fits
 #: The socket's name in its folder.
 SOCKET_NAME = "socket"
 
-#: Where a path is short, whatever TMPDIR says.
+#: Folders with short paths, whatever TMPDIR is.
 SHORT_PLACES = ("/tmp", "/var/tmp")  # noqa: S108 - mkdtemp makes a folder of one's own there
 
 
 def choose_address(folder: Path) -> Address:
-    """Where to listen: on a Unix socket in the cluster's folder, or in one of its own where that
-    has too long a path; or on a port where there can be none.
+    """Return where to listen: on a Unix socket in the cluster's folder, if that is possible.
+
+    If its path is too long, the socket gets a folder of its own. If there are no Unix sockets, it
+    is a port.
     """
     if HAS_UNIX_SOCKETS:
         path = folder / SOCKET_NAME
@@ -34,7 +36,7 @@ def choose_address(folder: Path) -> Address:
 
 
 def remove_folders(order: Order) -> None:
-    """Remove all that the cluster has on the disk."""
+    """Remove everything that the cluster has on the disk."""
     shutil.rmtree(order.folder, ignore_errors=True)
     address = parse_address(order.address)
     if address.is_unix and (folder := Path(address.host).parent) != Path(order.folder):

@@ -13,7 +13,7 @@ from headrace_wire.engines import POOL
 from headrace_worker.process import prepare, work
 from headrace_worker.settings import DEFAULT_GIVE_UP_SECONDS, WorkerSettings
 
-#: Seconds in which another cluster has to answer: whoever has started the program waits for it.
+#: How many seconds another cluster may take to answer, because a user waits for the program.
 ENGINE_SECONDS = 10.0
 
 
@@ -34,7 +34,7 @@ def work_for_program(order: Order) -> None:
         start_method=order.start_method,
         name="embedded",
         drain_seconds=0.0,
-        farewell_seconds=0.0,  # whoever wanted what is not reported yet goes, or is gone
+        farewell_seconds=0.0,  # nobody is left who needs what was not reported yet
         max_tasks=order.max_tasks,
         task_stdout=order.show_output,
         permits=order.permits,
@@ -46,7 +46,7 @@ def work_for_program(order: Order) -> None:
     try:
         work(settings, launcher, "error" if order.show_output else "info")
     finally:
-        # The coordinator does so, too, unless it was killed. What a program that lives does with
-        # the folder is its own affair.
+        # The coordinator also does this, unless it was killed. While the program runs, the folder
+        # is its own business.
         if gone.is_set():
             remove_folders(order)
