@@ -46,7 +46,7 @@ from headrace_wire.engines import POOL, EngineChoice
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.forking import call_after_fork
 from headrace_wire.key import ensure_key
-from headrace_wire.own_group import OWN_GROUP
+from headrace_wire.own_group import OWN_GROUP, kill_group
 from headrace_wire.signals import LOOPS_TAKE_SIGNALS
 from headrace_worker.engines.registry import read_most_slots, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
@@ -306,7 +306,7 @@ def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
     for child in children:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if is_stopped(child):
-                child.kill()
+                kill_group(child)
 
 
 def _ask_to_end(child: subprocess.Popen[bytes]) -> None:
@@ -328,9 +328,9 @@ def _stop(child: subprocess.Popen[bytes], *needed: subprocess.Popen[bytes]) -> N
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(FROZEN_SECONDS)
             if time.monotonic() > last:
-                child.kill()
+                kill_group(child)
     except BaseException:  # a signal's handler or Ctrl-C: do not wait any longer
-        child.kill()
+        kill_group(child)
         raise
     _close_pipes(child)
 

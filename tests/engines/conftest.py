@@ -9,7 +9,7 @@ import pytest
 
 from support.commands import Site, open_site
 from support.dask_cluster import DaskCluster
-from support.engine_code import MODULE, require_library
+from support.engine_code import require_library, write_code
 from support.ray_cluster import SETTINGS, RayCluster
 
 
@@ -56,9 +56,3 @@ def site_there(request: pytest.FixtureRequest) -> tuple[Site, DaskCluster | RayC
     """A coordinator, and each kind of cluster in turn."""
     found: tuple[Site, DaskCluster | RayCluster] = request.getfixturevalue(f"{request.param}_site")
     return found
-
-
-def write_code(folder: Path) -> None:
-    """Write what tasks call."""
-    (folder / "code").mkdir()
-    (folder / "code" / "deeds_there.py").write_text(MODULE)

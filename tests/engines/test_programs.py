@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from support.commands import Process, Shell, Site, wait_until
 from support.dask_cluster import DaskCluster
-from support.engine_code import require_library
+from support.engine_code import require_library, write_code
+from support.ray_cluster import READY_SECONDS, is_alive, wait_for_start
 
 PROGRAM = """
 import os
@@ -127,6 +133,59 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, words: list[str], code: int,
     assert done.code == code
     assert why in done.err
     assert "send each other pickles" not in done.err
+
+
+def start_holding(shell: Shell, engine: str, function: str, **options: Any) -> Process:
+    """Start a run of tasks that do not end, each of which writes a file into ``held``."""
+    held = shell.home / "held"
+    held.mkdir()
+    (shell.home / "held.jsonl").write_text(f"{json.dumps(str(held))}\n" * 10)
+    words = ["run", "map", f"deeds_there:{function}", "held.jsonl", "--path", "code"]
+    return Process(shell, *words, "--engine", engine, **options)
+
+
+@pytest.mark.parametrize("engine", ["dask", "ray"])
+def test_ctrl_c_ends_a_run_and_the_cluster_that_was_started_for_it(
+    tmp_path: Path, engine: str
+) -> None:
+    require_library(engine)
+    write_code(tmp_path)
+    # As in a terminal, where Ctrl-C goes to all processes of the group.
+    run = start_holding(Shell(tmp_path), engine, "hold", start_new_session=True)
+    wait_until(lambda: any((tmp_path / "held").iterdir()), READY_SECONDS)
+    own = psutil.Process(run.pid).children(recursive=True)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait() == 130
+    assert run.lines == ["headrace: interrupted; nothing of this job is left"]
+    wait_until(lambda: not any(is_alive(process) for process in own))
+
+
+def test_ctrl_c_ends_a_run_whose_ray_cluster_only_starts(tmp_path: Path) -> None:
+    require_library("ray")
+    write_code(tmp_path)
+    run = start_holding(Shell(tmp_path), "ray", "hold", start_new_session=True)
+    own, folder = wait_for_start(run.pid)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait() == 130
+    assert [line for line in run.lines if line] == ["headrace: interrupted"]
+    wait_until(lambda: not any(is_alive(process) for process in own))
+    assert not folder.exists()
+
+
+def test_ctrl_c_ends_a_run_and_leaves_nothing_on_a_cluster_that_is_there(
+    dask_site: tuple[Site, DaskCluster], tmp_path: Path
+) -> None:
+    site, cluster = dask_site
+    engine = f"dask://{cluster.address}"
+    wait_until(lambda: cluster.count_processes() == 2)
+    run = start_holding(site.shell, engine, "hold_until_cancelled", start_new_session=True)
+    held = tmp_path / "held"
+    wait_until(lambda: len(list(held.iterdir())) == 2)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait() == 130
+    assert run.lines[1:] == ["headrace: interrupted; nothing of this job is left"]
+    wait_until(lambda: [one.suffix for one in held.iterdir()] == [".over"] * 2)
+    wait_until(lambda: cluster.list_left() == [])
 
 
 def start_scheduler(folder: Path, shell: Shell, workers: int) -> DaskCluster:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import psutil
@@ -11,8 +12,8 @@ import pytest
 from headrace.submission import SubmitOptions
 from headrace_services.calls import open_result, plan_map
 from headrace_worker.engines.grid import GridAwayError, SpanLostError
-from support.commands import Site, wait_until
-from support.ray_cluster import READY_SECONDS, RayCluster
+from support.commands import Process, Site, wait_until
+from support.ray_cluster import READY_SECONDS, RayCluster, is_alive, wait_for_start
 
 pytest.importorskip("ray")
 
@@ -110,10 +111,25 @@ def test_without_an_address_a_cluster_of_this_machine_is_started_and_ended(
     assert found, (
         "the processes of the cluster are the worker's, and write into a folder of its own"
     )
-    assert Path(found[0]).is_dir()
+    folder = Path(found[0])
+    assert folder.stat().st_mode & 0o077 == 0, "Ray lets everybody write to what is in it"
     assert worker.stop() == 0
     wait_until(lambda: not any(process.is_running() for process in own))
-    assert not Path(found[0]).exists()
+    assert not folder.exists()
+
+
+def test_a_worker_that_is_told_to_stop_while_its_cluster_starts_leaves_nothing(
+    ray_site: There,
+) -> None:
+    site, _ = ray_site
+    worker = Process(site.shell, "worker", "--engine", "ray", "--slots", "1")
+    site.workers.append(worker)
+    own, folder = wait_for_start(worker.pid)
+    worker.send(signal.SIGTERM)
+    assert worker.wait(READY_SECONDS) == 0
+    wait_until(lambda: not any(is_alive(process) for process in own))
+    assert not folder.exists()
+    assert [line for line in worker.lines if "SIGTERM" not in line] == []
 
 
 def test_in_a_job_of_ray_s_the_cluster_is_found(ray_site: There) -> None:

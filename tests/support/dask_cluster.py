@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from support.commands import Process, Site, wait_until
 from support.engine_code import ENGINE_OPTIONS
@@ -87,6 +88,18 @@ class DaskCluster:
     def count_processes(self) -> int:
         """How many processes have registered with the scheduler, by its own log."""
         return (self.folder / "scheduler.log").read_text().count("Register worker")
+
+    def list_left(self) -> list[str]:
+        """The tasks and plugins in the scheduler that are headrace's."""
+        from distributed import Client  # noqa: PLC0415 - it may not be here
+
+        def find(dask_scheduler: Any) -> list[str]:
+            names = [*dask_scheduler.tasks, *dask_scheduler.plugins]
+            return [name for name in names if name.startswith("headrace")]
+
+        with Client(f"tcp://{self.address}", set_as_default=False) as client:
+            left: list[str] = client.run_on_scheduler(find)
+            return left
 
     @property
     def words(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,15 @@ def hold(folder):
     return os.getpid()
 
 
+def hold_until_cancelled(folder):
+    "Say in which process it runs, and at last that it has ended there."
+    here = Path(folder, str(os.getpid()))
+    here.touch()
+    while not current_task().cancelled():
+        time.sleep(0.02)
+    here.rename(here.with_suffix(".over"))
+
+
 def hold_and_tell_attempt(folder):
     hold(folder)
     return current_task().attempt
@@ -55,6 +65,12 @@ def share(_):
 
 #: Options of a worker that has its tasks run there.
 ENGINE_OPTIONS = ("--name", "there", "--path", "code", "--allow", "deeds_there")
+
+
+def write_code(folder: Path) -> None:
+    """Write what tasks call."""
+    (folder / "code").mkdir()
+    (folder / "code" / "deeds_there.py").write_text(MODULE)
 
 
 def require_library(engine: str) -> None:

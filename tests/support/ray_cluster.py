@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,31 @@ SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_ADDRESS": ""}
 
 #: What Ray may take to start a cluster, or to let somebody in, on a machine that has much to do.
 READY_SECONDS = 120.0
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs, or could run."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for_start(parent: int) -> tuple[list[psutil.Process], Path]:
+    """Wait until a process of headrace has begun to start a cluster of its own.
+
+    Returns the processes below it, and the folder that belongs to the cluster.
+    """
+    found: list[str] = []
+
+    def find() -> list[str]:
+        commands = [one.cmdline() for one in psutil.Process(parent).children(recursive=True)]
+        folder = r"/tmp/headrace-(?:ray-)?\w+(?=/(?:\w+/)?ray/session_)"
+        found[:] = re.findall(folder, str(commands))
+        return found
+
+    wait_until(find, READY_SECONDS)
+    return psutil.Process(parent).children(recursive=True), Path(found[0])
 
 
 @dataclass

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from typing import TypedDict
 
@@ -20,3 +23,13 @@ class Group(TypedDict, total=False):
 OWN_GROUP: Group = (
     {"start_new_session": True} if _NEW_GROUP is None else {"creationflags": _NEW_GROUP}
 )
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that was started with ``OWN_GROUP``, with all that it has started in its
+    group. On Windows it is the process alone.
+    """
+    if process.poll() is None and hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()

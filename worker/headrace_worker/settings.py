@@ -57,7 +57,7 @@ class WorkerSettings(Struct, frozen=True):
       starting.
     - ``key_guard`` says whether tasks are to be kept from reading the key.
     - ``engine`` runs the tasks: see ``engines.registry``. It uses the cluster at
-      ``engine_address``, or starts one here.
+      ``engine_address``, or starts one here, which may write to ``engine_folder``.
     """
 
     coordinator: Address
@@ -81,6 +81,7 @@ class WorkerSettings(Struct, frozen=True):
     program: Program | None = None
     engine: str = POOL
     engine_address: str = ""
+    engine_folder: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self)

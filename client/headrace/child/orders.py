@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from headrace_services.permits import Permits
+from headrace_wire.address import parse_address
 from headrace_wire.engines import EngineChoice
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program
@@ -42,6 +43,12 @@ class Order(msgspec.Struct, frozen=True):
     def end_file(self) -> Path:
         """Where the worker writes why it has ended, if it could not work."""
         return Path(self.folder, "end")
+
+    @property
+    def short_folder(self) -> str:
+        """The folder of the coordinator's socket, whose path is short; "" if it has no socket."""
+        address = parse_address(self.address)
+        return str(Path(address.host).parent) if address.is_unix else ""
 
     @property
     def key_file(self) -> Path:

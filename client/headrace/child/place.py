@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from headrace.child.orders import Order
-from headrace_wire.address import Address, parse_address
+from headrace_wire.address import Address
 from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS, fits
 
 #: The socket's name in its folder.
@@ -38,6 +38,5 @@ def choose_address(folder: Path) -> Address:
 def remove_folders(order: Order) -> None:
     """Remove everything that the cluster has on the disk."""
     shutil.rmtree(order.folder, ignore_errors=True)
-    address = parse_address(order.address)
-    if address.is_unix and (folder := Path(address.host).parent) != Path(order.folder):
-        shutil.rmtree(folder, ignore_errors=True)
+    if order.short_folder:
+        shutil.rmtree(order.short_folder, ignore_errors=True)

@@ -41,6 +41,7 @@ def work_for_program(order: Order) -> None:
         program=order.program,
         engine=order.engine.name,
         engine_address=order.engine.address,
+        engine_folder=order.short_folder,
         give_up_seconds=DEFAULT_GIVE_UP_SECONDS if is_pool else ENGINE_SECONDS,
     )
     try:

@@ -34,7 +34,9 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
     Raises UsageError and UnreachableError.
     """
     most = read_most_slots(settings.slots)
-    request = GridRequest(settings.engine_address, most, settings.give_up_seconds)
+    request = GridRequest(
+        settings.engine_address, most, settings.give_up_seconds, settings.engine_folder
+    )
     grid = await open_grid(settings.engine, request)
     if not grid.is_own:
         # Users of that cluster know this; the person who starts the worker should know it, too.

@@ -38,6 +38,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from headrace_wire.errors import UsageError
 from headrace_wire.messages.failures import CRASH, LOST, OOM, Reason
+from headrace_wire.unix_sockets import fits
 from headrace_wire.version import VERSION
 from headrace_worker.engines.grid import GridAwayError, SpanLostError
 from headrace_worker.engines.grid_base import GridBase
@@ -60,6 +61,9 @@ AUTO = "auto"
 #: Seconds to wait for the answer of a new machine, and for a connection.
 ANSWER_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
+
+#: The longest path of a socket in the folder that ``make_folder`` makes.
+LONGEST_SOCKET = "r00000000/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 
 #: The first byte of the last object that a span returns, and of each other one.
 OUTCOME, NEWS = b"o", b"n"
@@ -109,7 +113,8 @@ async def open_grid(request: GridRequest) -> RayGrid:
     Raises UnreachableError if none answers, and UsageError for an invalid address, for other
     versions of Ray or Python, and for a cluster without headrace.
     """
-    grid = RayGrid(request.address or os.environ.get(ADDRESS_VARIABLE, ""), request.slots)
+    address = request.address or os.environ.get(ADDRESS_VARIABLE, "")
+    grid = RayGrid(address, request.slots, request.folder)
     try:
         await grid.open(request.patience_seconds)
     except BaseException:
@@ -122,10 +127,12 @@ class RayGrid(GridBase):
     """A ``Grid`` over the cluster at ``address``, or if that is "", over a new one with this many
     ``slots``.
 
-    A process can only be in one Ray cluster at a time, so there is only one such grid at a time.
+    A new cluster writes into a folder of its own inside ``outer_folder``, if it is given and its
+    path is short enough. A process can only be in one Ray cluster at a time, so there is only one
+    such grid at a time.
     """
 
-    def __init__(self, address: str, slots: int | None = None) -> None:
+    def __init__(self, address: str, slots: int | None = None, outer_folder: str = "") -> None:
         super().__init__("Ray cluster", address, "machines")
         host, _, port = address.rpartition(":")
         is_address = "://" not in address and host and port.isdecimal() and port != CLIENT_PORT
@@ -136,8 +143,11 @@ class RayGrid(GridBase):
             )
         self._own_slots = None if address else slots or count_usable_cores().count
         self._is_open = False
-        #: The folder to which a cluster of its own writes, until it is closed.
+        #: The thread that connects, which cannot be interrupted.
+        self._entering: asyncio.Future[None] | None = None
+        #: The folder of a cluster of its own, until it is closed, and the one in which it is made.
         self._folder = ""
+        self._outer_folder = outer_folder
         #: How many of our spans each machine has for which the machine was chosen here.
         self._placed: dict[str, int] = {}
         options = {"num_cpus": 1, "max_retries": 0, "num_returns": "streaming"}
@@ -183,6 +193,8 @@ class RayGrid(GridBase):
                 ray.cancel(objects, force=True)
 
     async def _leave(self) -> None:
+        if self._entering:
+            await asyncio.gather(self._entering, return_exceptions=True)
         if self._is_open:
             self._is_open = False
             await asyncio.to_thread(ray.shutdown)
@@ -192,8 +204,9 @@ class RayGrid(GridBase):
     async def _connect(self) -> None:
         if not self._is_open:
             await self._reach()
-            await asyncio.to_thread(self._enter)
-            self._is_open = True
+            self._entering = asyncio.ensure_future(asyncio.to_thread(self._enter))
+            # If this is cancelled, what has been started is ended when it is there.
+            await asyncio.shield(self._entering)
             _take_signal_back()
 
     async def _disconnect(self) -> None:
@@ -225,18 +238,16 @@ class RayGrid(GridBase):
             # It is only reachable from this machine, and its token is not known to other users.
             os.environ[TOKEN_VARIABLE] = secrets.token_hex(32)
             quiet["_node_ip_address"] = "127.0.0.1"
-            # It contains sockets and logs. The paths of sockets have to be short.
-            short = Path("/tmp")  # noqa: S108 - a folder of its own is made in it
-            self._folder = tempfile.mkdtemp(
-                prefix="headrace-ray-", dir=short if short.is_dir() else None
-            )
-            quiet["_temp_dir"] = self._folder
+            self._folder = make_folder(self._outer_folder)
+            # Ray lets every user write to this folder, and no other user can enter the outer one.
+            quiet["_temp_dir"] = str(Path(self._folder, "ray"))
         # Ray would also look for a cluster in this variable.
         with _without_variable(ADDRESS_VARIABLE), _hushed():
             try:
                 ray.init(self._address or "local", num_cpus=self._own_slots, **quiet)
             except (RuntimeError, ValueError) as error:
                 raise UsageError(f"{self.title} is of no use here: {_shorten(error)}") from None
+        self._is_open = True
 
     def _choose_place(self) -> str | None:
         """Return the machine for a span; None if Ray may choose because all of them have
@@ -276,6 +287,16 @@ class RayGrid(GridBase):
 
     def _explain(self, error: Exception) -> str:
         return _shorten(error)
+
+
+def make_folder(outer: str = "") -> str:
+    """Make a folder for the sockets and logs of a cluster, whose path has to be short: in the
+    folder ``outer``, if it is given and its path is short enough.
+    """
+    if outer and fits(f"{outer}/{LONGEST_SOCKET}"):
+        return tempfile.mkdtemp(prefix="r", dir=outer)
+    short = Path("/tmp")  # noqa: S108 - a folder of its own is made in it
+    return tempfile.mkdtemp(prefix="headrace-ray-", dir=short if short.is_dir() else None)
 
 
 def explain_loss(error: exceptions.RayError) -> Exception:

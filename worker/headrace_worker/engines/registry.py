@@ -22,12 +22,14 @@ from headrace_worker.engines.grid import Grid
 class GridRequest(Struct, frozen=True):
     """Which cluster is requested: the one at ``address``, or if that is "", a new one on this
     machine, which is started for this worker with this many ``slots`` (None means one for each
-    core). If a cluster does not answer, it is tried again for ``patience_seconds``.
+    core) and writes to a folder inside ``folder``, if that is given and suitable. If a cluster does
+    not answer, it is tried again for ``patience_seconds``.
     """
 
     address: str = ""
     slots: int | None = None
     patience_seconds: float = 0.0
+    folder: str = ""
 
 
 #: Opens a cluster. Raises UsageError and UnreachableError.
