@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Whoever waits for longer than so many seconds waits for ever: the system takes no such number.
+#: A wait of more than this many seconds is without limit: the system accepts no such number.
 LONGEST_SECONDS = threading.TIMEOUT_MAX / 2
 
 #: What is called with a result or an error when there is one.

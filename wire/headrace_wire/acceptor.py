@@ -25,7 +25,7 @@ SHED_SECONDS = 0.01
 #: How many seconds to wait if too many connected; those that wait are then accepted together.
 REST_SECONDS = 0.02
 
-#: After a pause, as many connections are accepted at once as the rate allows in so many seconds.
+#: After a pause, as many connections are accepted at once as the rate allows in this many seconds.
 BURST_SECONDS = 0.1
 
 #: The errors of accept() if the process or the machine is short of something.

@@ -1,4 +1,4 @@
-"""A token bucket: some events are allowed at once, and then so many per second."""
+"""A token bucket: some events are allowed at once, and then a number per second."""
 
 from __future__ import annotations
 

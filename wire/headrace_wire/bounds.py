@@ -150,7 +150,7 @@ Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 
 
 def _limit_text(least: int, most: int, pattern: str, what: str) -> Meta:
-    """Return the bounds of a text with so many characters that match a pattern."""
+    """Return the bounds of a text with this many characters that match a pattern."""
     number = f"{least} to {most}" if least else f"up to {most}"
     return Meta(min_length=least, max_length=most, pattern=pattern, description=f"{number} {what}")
 

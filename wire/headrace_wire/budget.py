@@ -83,7 +83,7 @@ class Budget:
         return self._held.get(flow, 0)
 
     def claim(self, flow: Flow, size: int) -> bool:
-        """Request so many bytes in total for a flow. If they are not granted, it is resumed
+        """Request this many bytes in total for a flow. If they are not granted, it is resumed
         later.
         """
         if size <= max(SHORT_BYTES, self.measure(flow)):

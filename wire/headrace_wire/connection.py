@@ -42,11 +42,11 @@ Given = TypeVar("Given")
 #: How many seconds connecting and the whole handshake may take, on either side.
 HANDSHAKE_SECONDS = 5.0
 
-#: Detect a host that vanished after about two minutes, instead of the system's two hours: with
-#: probes after so many idle seconds, so many seconds apart, and so many of them. Data that is not
-#: confirmed within the user timeout in milliseconds also ends a connection; without it, a broken
-#: link blocks a sender for a quarter of an hour (RFC 5482). macOS calls the first option
-#: TCP_KEEPALIVE, and not every system has all of them.
+#: Detect a host that vanished after about two minutes, instead of the system's two hours: the
+#: options are the idle seconds before the first probe, the seconds between probes, and their
+#: number. Data that is not confirmed within the user timeout in milliseconds also ends a
+#: connection; without it, a broken link blocks a sender for a quarter of an hour (RFC 5482). macOS
+#: calls the first option TCP_KEEPALIVE, and not every system has all of them.
 TCP_OPTIONS = {
     "TCP_NODELAY": 1,
     "TCP_KEEPIDLE": 60,
@@ -162,7 +162,7 @@ class MsgpackConnection:
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def hears(self, seconds: float) -> bool:
-        """Return whether the peer sends something, or closes, within so many seconds. Nothing is
+        """Return whether the peer sends something, or closes, within this many seconds. Nothing is
         received.
         """
         if seconds <= 0:

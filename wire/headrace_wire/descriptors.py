@@ -55,7 +55,7 @@ def read_limit() -> int:
 
 
 def share_descriptors(descriptors: int, others: int = 0) -> ServerLimits:
-    """Return how many connections a server may have with so many descriptors, of which ``others``
+    """Return how many connections a server may have with this many descriptors, of which ``others``
     are for something else, such as HTTP.
     """
     free = max(0, descriptors - OWN_DESCRIPTORS - others)

@@ -67,7 +67,7 @@ async def _take_over(sock: socket.socket, encrypting: dict[str, Any]) -> FrameSt
 
 
 async def _hears(sock: socket.socket, seconds: float) -> bool:
-    """Return whether the peer sends something, or closes, within so many seconds."""
+    """Return whether the peer sends something, or closes, within this many seconds."""
     if seconds <= 0:
         return False
     loop = asyncio.get_running_loop()

@@ -133,7 +133,7 @@ class FrameReader:
         return memoryview(self._loose)[self._end :]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Note that so many bytes have been read into the last buffer."""
+        """Note that this many bytes have been read into the last buffer."""
         self.bytes_in += nbytes
         if self._body is not None and self._filled < self._length:
             self._filled += nbytes
@@ -183,7 +183,7 @@ class FrameReader:
 
 
 def write_header(length: int) -> bytes:
-    """Return the header for a body of so many bytes."""
+    """Return the header for a body of this many bytes."""
     return _HEADER.pack(length)
 
 

@@ -19,8 +19,8 @@ from headrace_wire.refusal_log import MEMORY, STALLED
 EXPECTED_BYTES = 32 << 20
 RESERVED_SECONDS = 1.0
 
-#: After how many seconds memory is returned to the system: that of frames, and that of so many
-#: connections.
+#: After how many seconds the memory of frames is returned to the system. When this many connections
+#: have ended, their memory is returned, too, after CROWD_SECONDS.
 TIDY_SECONDS = 1.0
 CROWD = 100
 CROWD_SECONDS = 5.0

@@ -26,7 +26,7 @@ SHORTEST_SECONDS = 0.001
 
 
 def divide(seconds: float | None) -> Iterator[float | None]:
-    """Yield how long to wait at a time, until so many seconds are over.
+    """Yield how long to wait at a time, until this many seconds are over.
 
     None stands for no limit.
     """
@@ -44,7 +44,7 @@ def divide(seconds: float | None) -> Iterator[float | None]:
 
 
 def acquire(lock: threading.Lock, seconds: float | None = None) -> bool:
-    """Acquire a lock, within so many seconds; None for no limit. Returns whether it was
+    """Acquire a lock, within this many seconds; None for no limit. Returns whether it was
     acquired.
     """
     if HEED_SECONDS is None:

@@ -71,7 +71,7 @@ def read_secret(path: Path, most: int) -> bytes:
 
 
 def _read(path: Path, most: int) -> tuple[bytes, os.stat_result]:
-    """Read so many bytes of a file, and one more if there are more."""
+    """Read this many bytes of a file, and one more if there are more."""
     try:
         # Without blocking: opening a pipe would wait until somebody writes to it.
         descriptor = os.open(path, os.O_RDONLY | NONBLOCK | CLOEXEC | BINARY)

@@ -1,7 +1,7 @@
 """Writes the log without blocking anybody if its reader is slow.
 
     log.info(…) ─► standard error, while there is room
-              └──► lines, so many at most ─► thread ─► standard error, until all are written
+              └──► a limited number of lines ─► thread ─► standard error, until all are written
 
 Otherwise, a stopped terminal or a pipe that nobody reads would block the event loop that logs, and
 all that it serves. Lines for which there is no room are dropped, and counted in another line as

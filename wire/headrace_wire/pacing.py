@@ -30,7 +30,7 @@ PACED = frozenset(
 #: The pause after a call, as a multiple of its duration.
 PAUSES_PER_CALL = 3.0
 
-#: After a call that took less than so many seconds, there is no pause.
+#: After a call that took less than this many seconds, there is no pause.
 SHORT_SECONDS = 0.002
 
 

@@ -76,7 +76,7 @@ def send_first(
 
 
 def drop_sent(parts: Sequence[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
-    """Return the rest of parts after so many of their bytes were sent."""
+    """Return the rest of parts after this many of their bytes were sent."""
     for place, part in enumerate(parts):
         if sent < len(part):
             return [memoryview(part)[sent:], *parts[place + 1 :]]

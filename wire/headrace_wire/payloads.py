@@ -27,7 +27,7 @@ from headrace_wire.parts import Parts
 #: payloads.
 MAX_STRUCTURE_BYTES = 2 << 20
 
-#: If the payloads of a message have at most so many bytes in total, they are in its structure.
+#: If the payloads of a message have at most this many bytes in total, they are in its structure.
 INLINE_BYTES = 1 << 16
 
 _MARK = 0xC1

@@ -74,7 +74,7 @@ def read_span(source: BinaryIO) -> tuple[int, bytes] | None:
 
 
 def read_exactly(source: BinaryIO, size: int) -> bytes:
-    """Read so many bytes. Raises EOFError if there are fewer."""
+    """Read this many bytes. Raises EOFError if there are fewer."""
     data = source.read(size)
     if len(data) < size:
         raise EOFError

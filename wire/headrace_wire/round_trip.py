@@ -11,7 +11,7 @@ MEASUREMENTS = 8
 #: worker starts.
 FIRST_MEASUREMENTS = 3
 
-#: From so many seconds on, it is far away.
+#: From this many seconds on, it is far away.
 FAR_SECONDS = 0.01
 
 
@@ -23,7 +23,7 @@ class RoundTrip:
         self._seconds: deque[float] = deque(maxlen=MEASUREMENTS)
 
     def note(self, seconds: float) -> None:
-        """Note that a message and its answer took so long, without the time that the coordinator
+        """Note that a message and its answer took this long, without the time that the coordinator
         waited.
         """
         self._seconds.append(max(0.0, seconds))

@@ -64,7 +64,7 @@ class FrameStream(asyncio.BufferedProtocol):
         self.connected_at = time.monotonic()
         #: Called once if the connection ends for another reason than ``close`` and ``abort``.
         self.on_lost: Callable[[], object] | None = None
-        #: ``receive`` and ``send`` raise TimeoutError if no byte moves for so many seconds.
+        #: ``receive`` and ``send`` raise TimeoutError if no byte moves for this many seconds.
         self.stall_seconds: float | None = None
         #: Whether it is kept for a later call: bytes that arrive meanwhile end it.
         self.is_resting = False

@@ -39,7 +39,7 @@ class Limit(Struct, frozen=True):
 
     @staticmethod
     def after(timeout: float | None) -> Limit:
-        """Return a limit so many seconds from now; None for no limit. A negative one is over.
+        """Return a limit this many seconds from now; None for no limit. A negative one is over.
 
         Raises TypeError and ValueError for an invalid number.
         """
@@ -131,7 +131,7 @@ class Attempts:
 
 
 def draw_pauses(patience_seconds: float) -> Iterator[float]:
-    """Yield pauses with backoff and jitter, for so long from the first one."""
+    """Yield pauses with backoff and jitter, for this long from the first one."""
     deadline = time.monotonic() + patience_seconds
     pause = FIRST_PAUSE_SECONDS
     while (left := deadline - time.monotonic()) > 0:

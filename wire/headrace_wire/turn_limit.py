@@ -1,5 +1,4 @@
-"""Limits calls that thousands of workers make at once: only so many run in one turn of the event
-loop.
+"""Limits calls that thousands of workers make at once: few of them run in one turn of the loop.
 
     lease, report ─► TurnLimit ─► some in this turn, the others in the next ones, in order
 

@@ -14,7 +14,7 @@ from headrace_wire.round_trip import RoundTrip
 #: The maximum number of pending calls.
 MOST_CALLS = 12
 
-#: An answer is early if it takes no more than so many round trips and so many seconds.
+#: An answer is early if it takes no more than this many round trips and this many seconds.
 SOON_ROUND_TRIPS = 3.0
 SOON_SECONDS = 0.25
 
@@ -27,7 +27,7 @@ class Window:
     size: int = 1
 
     def note(self, seconds: float) -> None:
-        """Note that a call has been answered after so many seconds."""
+        """Note that a call has been answered after this many seconds."""
         round_trip = self.round_trip.seconds
         if not round_trip:
             self.size = 1

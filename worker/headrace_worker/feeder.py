@@ -33,7 +33,7 @@ LOOK_SECONDS = 2.0
 STUCK_SECONDS = 0.25
 
 #: Tasks that take less than this many seconds are requested in advance, while there are less than
-#: so many seconds of work for each slot.
+#: this many seconds of work for each slot.
 SHORT_TASK_SECONDS = 0.1
 AHEAD_SECONDS = 0.25
 

@@ -12,7 +12,7 @@ from headrace_worker.data import DataStore, read_needs
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Batch
 
-#: If a lease has at most so many tasks, the failure of each is reported. For a larger one nothing
+#: If a lease has at most this many tasks, the failure of each is reported. For a larger one nothing
 #: is reported, so that it is treated as lost.
 MOST_REFUSED = 100_000
 

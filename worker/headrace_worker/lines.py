@@ -17,8 +17,8 @@ from headrace_wire.messages.logs import JobLines, LogLine
 from headrace_wire.words import count
 from headrace_worker.link.messages import TaskLine
 
-#: A worker reports so many lines at once, and then so many per second. When these are used up,
-#: lines are dropped until there is room for as many as the third number.
+#: How many lines a worker may report at once, and then per second. When these are used up, lines
+#: are dropped until there is room for as many as the third number.
 LINES_AT_ONCE = 10_000
 LINES_PER_SECOND = 500
 LINES_PAUSED_FOR = 250

@@ -62,7 +62,7 @@ STORE_PAUSE_SECONDS = 1.0
 REPORT_SECONDS = 0.01
 URGENT_BYTES = 256 << 10
 
-#: While other reports are being sent, one more is sent when there are so many bytes for each of
+#: While other reports are being sent, one more is sent when there are this many bytes for each of
 #: them, or enough for a whole report, or when this fraction of a round trip has passed since the
 #: last one.
 SHARE_BYTES = 512 << 10

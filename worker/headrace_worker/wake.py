@@ -6,7 +6,7 @@ import asyncio
 import time
 from math import ceil, inf
 
-#: The clock of an event loop may tick only once in so many seconds; a shorter wait would be none.
+#: The clock of an event loop may tick only once in this many seconds; a shorter wait would be none.
 TICK_SECONDS = 0.001
 
 

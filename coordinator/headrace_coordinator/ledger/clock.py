@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-#: The ticker reads the clock every second. If nobody has read it for so many seconds, the process
+#: The ticker reads the clock every second. If nobody has read it for this many seconds, the process
 #: was stopped and could not receive anything.
 STANDSTILL_SECONDS = 2.0
 

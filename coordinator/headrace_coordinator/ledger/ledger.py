@@ -281,7 +281,7 @@ class Ledger:
         self._start_over(group, error)
 
     def _refuse(self, need: Need, size_bytes: int) -> str:
-        """Return why a change that takes so many bytes together with others is refused, or ""."""
+        """Return why a change that takes this many bytes together with others is refused, or ""."""
         if self._failure and (need.floors or not self.store.lacks_room):
             return self._failure
         if not need.floors:

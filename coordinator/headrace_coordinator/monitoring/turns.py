@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-#: After a pause, the requests of so many seconds may proceed at once.
+#: After a pause, the requests of this many seconds may proceed at once.
 BURST_SECONDS = 0.5
 
 

@@ -53,9 +53,7 @@ class AttemptedSpans:
         return start, cut, attempts
 
     def remove(self, start: int, stop: int, attempts: int | None = None) -> list[tuple[int, int]]:
-        """Remove tasks [start, stop), or only those with so many attempts. Returns those that were
-        here.
-        """
+        """Remove tasks [start, stop), or only those with this many attempts. Returns them."""
         taken: list[tuple[int, int]] = []
         for left in self._find_starts(start, stop):
             right, own = self._spans[left]

@@ -243,9 +243,7 @@ class WorkerJoined(QueueEvent, frozen=True):
 
 
 class LeasesUnproven(QueueEvent, frozen=True):
-    """A worker, whose key has this name, claimed so many earlier leases that nobody has granted to
-    it. For the log.
-    """
+    """A worker with a key of this name claimed leases that it was never granted. For the log."""
 
     worker: str
     key: str

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from headrace_wire.bounds import LOG_BYTES_KEPT, LOG_LINES_KEPT
 from headrace_wire.messages.logs import LogLine
 
-#: The newest lines of a job are kept, up to so many lines or bytes. Older ones are dropped by
+#: The newest lines of a job are kept, up to this many lines or bytes. Older ones are dropped by
 #: report, when they are not needed to reach these numbers, so that there may be up to twice as
 #: many.
 KEPT_LINES = LOG_LINES_KEPT

@@ -7,7 +7,7 @@ from collections import deque
 from msgspec import Struct, field
 
 #: How many of the newest counts are kept, and their minimum distance in seconds. So they cover
-#: about a quarter of a minute if tasks are short, and so many tasks if each takes longer.
+#: about a quarter of a minute if tasks are short, and that number of tasks if each takes longer.
 COUNTS_KEPT = 16
 COUNT_SECONDS = 1.0
 

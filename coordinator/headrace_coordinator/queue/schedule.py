@@ -200,6 +200,6 @@ def size_lease(
 
 
 def estimate_seconds(job: Job, tasks: int) -> float:
-    """Estimate how many seconds so many tasks of a job take in one slot, as far as is known."""
+    """Estimate how many seconds this many tasks of a job take in one slot, as far as is known."""
     mean = UNKNOWN_TASK_SECONDS if job.mean_seconds is None else job.mean_seconds
     return mean * tasks

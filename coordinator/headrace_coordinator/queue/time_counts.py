@@ -21,7 +21,7 @@ class TimeCounts(Struct):
     counts: list[int] = field(default_factory=list[int])
 
     def add(self, seconds: float, attempts: int = 1) -> None:
-        """Count attempts that took so many seconds each."""
+        """Count attempts that took this many seconds each."""
         if not self.counts:
             self.counts = [0] * (len(TIME_BOUNDS) + 1)
         self.counts[bisect_left(TIME_BOUNDS, seconds)] += attempts

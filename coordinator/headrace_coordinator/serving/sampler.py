@@ -36,7 +36,7 @@ from headrace_wire.messages.views import (
 )
 from headrace_wire.version import VERSION
 
-#: Rates are computed over so many seconds, from counts that are taken once a second.
+#: Rates are computed over this many seconds, from counts that are taken once a second.
 RATE_SECONDS = 10
 LOOK_SECONDS = 1.0
 

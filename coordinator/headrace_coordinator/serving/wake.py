@@ -125,7 +125,7 @@ class Waiters:
 
 
 def find_deadline(wait_seconds: float) -> float:
-    """Return the monotonic time at which a wait of so many seconds ends."""
+    """Return the monotonic time at which a wait of this many seconds ends."""
     return time.monotonic() + min(wait_seconds, MAX_WAIT_SECONDS)
 
 

@@ -68,7 +68,7 @@ class SharedContext:
         #: How many of these bytes belong to objects of each key, and to answers for it.
         self.size_by_key: Counter[str] = Counter()
         self.limit_bytes = limit_bytes
-        #: Called if there is no room for so many bytes, of one key or, with None, of all; it may
+        #: Called if there is no room for this many bytes, of one key or, with None, of all; it may
         #: free some.
         self.relieve: Callable[[int, str | None], None] | None = None
         #: The monotonic time of the present transition.

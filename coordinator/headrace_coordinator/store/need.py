@@ -10,9 +10,7 @@ LARGE_BYTES = 16 << 10
 
 
 class Need(NamedTuple):
-    """A change writes ``size_bytes``, and leaves so many ``floors`` free; with 0 floors it may use
-    the reserve.
-    """
+    """A change writes ``size_bytes`` and leaves ``floors`` free; with 0 it may use the reserve."""
 
     size_bytes: int
     floors: int

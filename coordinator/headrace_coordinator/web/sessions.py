@@ -19,7 +19,7 @@ from msgspec import Struct
 SESSION_SECONDS = 7 * 86400.0
 RENEWED_SECONDS = 86400.0
 
-#: Ended sessions are remembered until they would have ended anyway, at most so many of the newest.
+#: How many of the newest ended sessions are remembered, until they would have ended anyway.
 MAX_ENDED = 10_000
 
 #: The maximum length of a session's text.

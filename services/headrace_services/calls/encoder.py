@@ -28,7 +28,7 @@ ADVICE = "use serializer='cloudpickle'"
 #: Containers that ``find_mistaken`` examines; the encoder is called for all others.
 CONTAINERS = frozenset({list, dict, tuple})
 
-#: If there are so many containers on one level of nesting, each is examined only once.
+#: If there are this many containers on one level of nesting, each is examined only once.
 _MANY = 1000
 
 #: The deepest nesting that is examined; msgpack does not pack deeper.

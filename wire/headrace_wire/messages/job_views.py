@@ -38,7 +38,7 @@ class TaskRun(Span):
 
 
 class TaskRuns(Message):
-    """The states of some tasks of a job, without a gap; the job has so many ``tasks`` by now.
+    """The states of some tasks of a job, without a gap; the job has this many ``tasks`` by now.
 
     If ``merged``, neighbouring runs were joined, and a run is in the most urgent state of its
     tasks: dead, retrying, leased, waiting, cancelled, done.

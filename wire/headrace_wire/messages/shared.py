@@ -134,7 +134,7 @@ class SharedBeat(Message):
 
 
 class SharedOrders(Message):
-    """The answer to a SharedBeat: what a session holds is released after so long a silence."""
+    """The answer to a SharedBeat: how long a session may be silent before it loses all."""
 
     lease_seconds: Seconds
 

@@ -19,7 +19,7 @@ SPAN_TASKS = 1000
 SPAN_BYTES = 4 << 20
 
 #: How many spans wait in the other cluster for each slot, in addition to the running ones, so that
-#: no process waits for a round trip. There are none for tasks that take longer than so many
+#: no process waits for a round trip. There are none for tasks that take longer than this many
 #: seconds.
 AHEAD = 1
 AHEAD_SECONDS = 1.0

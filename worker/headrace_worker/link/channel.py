@@ -97,7 +97,7 @@ class SlotEnd:
         return _pool_messages.decode(body)
 
     def take_files(self, number: int) -> list[int]:
-        """Return so many open files that came with the last message; the caller closes them."""
+        """Return this many open files that came with the last message; the caller closes them."""
         files, self._files = self._files[:number], self._files[number:]
         return files
 

@@ -112,7 +112,7 @@ class Retired(Struct, frozen=True, array_like=True, tag=7):
 class TaskLine(Struct, frozen=True, array_like=True):
     """A line that a task logged or printed, at Unix seconds ``at``.
 
-    If ``left_out`` is not 0, so many lines are missing in its place, and ``text`` says why.
+    If ``left_out`` is not 0, this many lines are missing in its place, and ``text`` says why.
     """
 
     job: str

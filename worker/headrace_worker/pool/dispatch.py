@@ -25,7 +25,7 @@ AHEAD_BYTES = 16 << 10
 #: How many bytes of inputs an idle slot is sent at once, unless a single task has more.
 PIECE_BYTES = 1 << 20
 
-#: A task that has run for so many seconds is no longer short, whatever the mean of its job, and
+#: A task that has run for this many seconds is no longer short, whatever the mean of its job, and
 #: tasks behind it are taken back.
 STUCK_SECONDS = 0.1
 

@@ -23,7 +23,7 @@ NOBODY = ""
 #: How long, in seconds, tasks wait at least before a slot is taken from a tenant that has work.
 HOLD_SECONDS = 1.0
 
-#: A tenant keeps a slot at least for so many times as long as its first task took to begin.
+#: A tenant keeps a slot at least for this many times as long as its first task took to begin.
 HOLD_SHARE = 5.0
 
 #: How long, in seconds, a slot without work is kept for its tenant while other tasks wait.

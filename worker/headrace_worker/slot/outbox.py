@@ -23,10 +23,10 @@ from headrace_worker.link.failure import Failure
 from headrace_worker.link.messages import PieceStopped, RunPiece, SlotMessage, TaskFailed, TasksDone
 from headrace_worker.slot.task_news import TaskNews
 
-#: Results are sent when so many seconds have passed since others were sent.
+#: Results are sent when this many seconds have passed since others were sent.
 FLUSH_SECONDS = 0.01
 
-#: Results are sent when they have so many bytes in total.
+#: Results are sent when they have this many bytes in total.
 FLUSH_BYTES = 1 << 16
 
 

@@ -26,11 +26,11 @@ from headrace_worker.link.messages import Lines, Progress, RunPiece, TaskLine
 #: How often, in seconds, progress leaves the slot at most, and lines while a task runs.
 NEWS_SECONDS = 0.2
 
-#: When there are so many lines, they are sent at once.
+#: When there are this many lines, they are sent at once.
 FULL_LINES = 200
 
-#: A slot sends so many lines at once, and then so many per second. When these are used up, lines
-#: are dropped until there is room for as many as the third number. Dropped lines are reported.
+#: How many lines a slot may send at once, and then per second. When these are used up, lines are
+#: dropped until there is room for as many as the third number. Dropped lines are reported.
 LINES_AT_ONCE = 10_000
 LINES_PER_SECOND = 200
 LINES_PAUSED_FOR = 100
