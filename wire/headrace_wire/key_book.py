@@ -97,7 +97,7 @@ def read_book(path: Path) -> KeyBook:
     content = read_secret(file, MAX_BOOK_BYTES)
     try:
         return msgspec.json.decode(content, type=KeyBook)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise KeyRefusedError(
             f"{file} is damaged ({error}): restore it, or remove it and make its keys anew"
         ) from None

@@ -23,9 +23,8 @@ T = TypeVar("T")
 
 Packed = bytes | bytearray | memoryview
 
-#: What msgspec raises for bytes that are not a value of a type: text may be invalid UTF-8, and
-#: lists may be nested too deeply.
-REFUSALS = (DecodeError, UnicodeDecodeError, RecursionError)
+#: What msgspec raises for bytes that are not a value of a type: lists may be nested too deeply.
+REFUSALS = (DecodeError, RecursionError)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))

@@ -93,7 +93,7 @@ def _decode(kind: Any, packed: memoryview, name: str) -> Any:
         return decode(packed, type=kind)
     except ValidationError as error:
         raise ProtocolError(explain_mismatch(error, kind, name)) from None
-    except UnicodeDecodeError:
+    except DecodeError:  # nothing is missing: its bytes have been counted
         raise ProtocolError(f"{name} must be text, not bytes that are no UTF-8") from None
 
 

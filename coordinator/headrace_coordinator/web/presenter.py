@@ -157,7 +157,7 @@ class Presenter:
         _raise_error(text)
         try:
             summary = msgspec.json.decode(text, type=Summary)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except msgspec.DecodeError:
             raise _explain_nothing() from None
         pictures = [
             replace(one, before=_make_url(one.before), after=_make_url(one.after))
@@ -177,7 +177,7 @@ class Presenter:
             _raise_error(line)
             try:
                 name = msgspec.json.decode(line, type=_Line).name
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except msgspec.DecodeError:
                 raise _explain_nothing() from None
             return OpenFile(name, process, stack.pop_all())
 
@@ -348,7 +348,7 @@ def _raise_error(said: bytes) -> None:
     """Raise the error in a first line."""
     if not said:
         raise _explain_nothing()
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with contextlib.suppress(msgspec.DecodeError):
         line = msgspec.json.decode(said, type=_Line)
         if line.error:
             raise JobStateError(line.error)

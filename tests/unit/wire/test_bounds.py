@@ -164,6 +164,15 @@ def test_a_word_that_is_none_of_those_expected_is_named() -> None:
     assert dump(decode_trusted(TaskFailure, pack(wire))) == wire
 
 
+def test_text_that_is_no_utf8_is_named() -> None:
+    wire = dump(make_message(TaskFailure))
+    wire[TaskFailure.__struct_fields__.index("message")] = "\udcff"
+    packed = pack(wire)
+    with pytest.raises(ProtocolError, match=r"^message must be text, not bytes that are no UTF-8$"):
+        decode(TaskFailure, packed)
+    assert dump(decode_trusted(TaskFailure, packed)) == wire
+
+
 def test_a_list_is_counted_before_it_is_built() -> None:
     wire = dump(make_message(Report))
     wire[2] = [None] * 200_000

@@ -310,7 +310,7 @@ class RemoteEngine(RemoteFigures):
         """Read the news of a running span; invalid news is ignored."""
         try:
             news = msgspec.msgpack.decode(packed, type=SpanNews)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except msgspec.MsgspecError:
             return
         if news.worker != self._name:
             return
