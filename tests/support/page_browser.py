@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 #: Milliseconds for what the page is to show.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 def find_chromium() -> str:
