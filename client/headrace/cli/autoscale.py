@@ -47,48 +47,48 @@ PATIENCE_SECONDS = 10.0
     type=CountKind(0, MAX_WORKERS),
     default=1,
     show_default=True,
-    help="Workers that there are in any case.",
+    help="The smallest number of workers.",
 )
 @option(
     "--max",
     "most",
     type=CountKind(1, MAX_WORKERS),
     required=True,
-    help="Workers that there are at most.",
+    help="The largest number of workers.",
 )
 @option(
     "--target",
     type=TIME_LIMIT,
     default="1m",
     show_default=True,
-    help="Time in which the work should be done that waits or runs.",
+    help="Time in which waiting and running work should be done.",
 )
 @option(
     "--interval",
     type=TIME_LIMIT,
     default="15s",
     show_default=True,
-    help="Time from one look to the next.",
+    help="How often the number of workers is decided.",
 )
 @option(
     "--cooldown",
     type=DURATION,
     default="5m",
     show_default=True,
-    help="Take workers away when for so long fewer would have done.",
+    help="Remove workers after fewer would have been enough for this time.",
 )
 @option(
     "--command",
     metavar="TEXT",
-    help="Run this, through the shell, with {workers} in place of the number of workers, to have "
-    "so many. [default: docker compose up, here]",
+    help="Shell command that sets the number of workers, which replaces {workers} in it. "
+    "[default: docker compose up, here]",
 )
 @option(
     "--command-timeout",
     type=TIME_LIMIT,
     default="10m",
     show_default=True,
-    help="Kill a command that takes longer.",
+    help="Kill the command if it takes longer.",
 )
 @option(
     "--service",
@@ -100,15 +100,15 @@ PATIENCE_SECONDS = 10.0
     default="*",
     show_default=True,
     metavar="PATTERN",
-    help="Count and take away only workers whose name or host matches, such as 'cloud-*'.",
+    help="Count and remove only workers whose name or host matches, such as 'cloud-*'.",
 )
 @option(
     "--metrics",
     type=AddressKind(DEFAULT_METRICS_PORT, unix=False),
-    help="Serve metrics for Prometheus here, to whoever can connect. [default: nowhere]",
+    help="Serve metrics for Prometheus here, to everybody who can connect. [default: nowhere]",
 )
-@option("--once", is_flag=True, help="Look once, do what is to be done, and end.")
-@option("--dry-run", is_flag=True, help="Print what would be done and why, and do nothing.")
+@option("--once", is_flag=True, help="Decide once, act, and end.")
+@option("--dry-run", is_flag=True, help="Print what would be done and why, but do not do it.")
 @connection_options
 @log_options
 def autoscale(
@@ -128,12 +128,12 @@ def autoscale(
     log_level: str,
     log_format: str,
 ) -> None:
-    """Start more workers when there is much to do, and take some away when there is little.
+    """Start workers when there is much work, and remove some when there is little.
 
-    The coordinator tells how much waits and how long tasks take. Workers are drained before they
-    are taken away: those that do the least first, and of these the newest. Without --command they
-    are the containers of this folder's compose.yaml. SIGTERM and Ctrl-C end this command, and leave
-    workers as they are.
+    The coordinator reports how much work waits and how long tasks take. Workers are drained before
+    they are removed: the least busy ones first, and of these the newest. Without --command, the
+    workers are the containers of this folder's compose.yaml. SIGTERM and Ctrl-C end this command,
+    and do not change the workers.
     """
     # Only click and what every command needs is imported for the other commands.
     from headrace.scaling.decision import Bounds  # noqa: PLC0415

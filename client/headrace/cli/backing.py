@@ -25,9 +25,10 @@ from headrace_wire.words import count, format_bytes
     help="The coordinator's data folder, on this machine.",
 )
 def backup(folder: Path, data: Path) -> None:
-    """Copy a coordinator's store to FOLDER while the coordinator works.
+    """Copy a coordinator's store to FOLDER while the coordinator is running.
 
-    To be run on its machine, by its user. FOLDER is made, or must be empty. The key is not copied.
+    Run this on the coordinator's machine, as its user. FOLDER is made, or must be empty. The key is
+    not copied.
     """
     from headrace_coordinator.store.backup import back_up  # noqa: PLC0415 - quick start
 

@@ -22,16 +22,18 @@ from headrace_wire.printing import clean_line, clean_text
 
 @click.group(cls=Group)
 def dead() -> None:
-    """Look at tasks that failed for good, and run them again."""
+    """Show tasks that failed for good, and run them again."""
 
 
-@dead.command("list", short_help="Show the dead tasks of a job, one a line.")
+@dead.command("list", short_help="List the dead tasks of a job.")
 @click.argument("job_id", metavar="ID", type=JOB)
-@option("--traceback", is_flag=True, help="Show the whole of each: input, reason, traceback.")
+@option(
+    "--traceback", is_flag=True, help="Show everything about each task: input, reason, traceback."
+)
 @connection_options
 @json_option
 def list_dead(job_id: str, traceback: bool, connection: ConnectionOptions, as_json: bool) -> None:
-    """Show the dead tasks of a job, one a line: where it ran, how long, what failed, and why."""
+    """List the dead tasks of a job: where each one ran, how long, what failed, and why."""
     found = find_job(connect(connection), job_id)
     failures = found.failures()
     if as_json:
@@ -53,11 +55,11 @@ def list_dead(job_id: str, traceback: bool, connection: ConnectionOptions, as_js
 def replay(
     job_id: str, indices: tuple[int, ...], connection: ConnectionOptions, as_json: bool
 ) -> None:
-    """Run dead tasks of a job again, with fresh attempts: these, or all of them.
+    """Run dead tasks of a job again, with new attempts: these, or all of them.
 
-    Take this while the job runs, for some tasks alone, or where nothing was cancelled. `headrace
-    retry` runs those that were cancelled or out of time, too, once the job has ended. `headrace
-    results ID` waits for them and fetches all of the job's results.
+    Use this while the job is running, or for some tasks only. `headrace retry` also runs tasks that
+    were cancelled or out of time, but only after the job has ended. `headrace results ID` waits for
+    the tasks and fetches all results of the job.
     """
     found = find_job(connect(connection), job_id)
     show_change(found.replay(indices or None), as_json=as_json)

@@ -28,14 +28,16 @@ EVENTS_SHOWN = 20
 
 
 @click.command()
-@option("-f", "--follow", is_flag=True, help="Go on until interrupted, showing what comes.")
-@option("--job", "job_id", metavar="ID", type=JOB, help="Only what happened to this job.")
+@option(
+    "-f", "--follow", is_flag=True, help="Also show new events as they come, until interrupted."
+)
+@option("--job", "job_id", metavar="ID", type=JOB, help="Show only events of this job.")
 @option(
     "--last",
     type=CountKind(0),
     default=EVENTS_SHOWN,
     show_default=True,
-    help="Begin with so many of the newest.",
+    help="Begin with this many of the newest events.",
 )
 @option(
     "--since-start",
@@ -52,7 +54,7 @@ def events(
     connection: ConnectionOptions,
     as_json: bool,
 ) -> None:
-    """Show what happened to jobs and workers of late."""
+    """Show what happened to jobs and workers."""
     refuse_both("since_start", "last")
     cluster = connect(connection)
     job = _find(cluster, job_id) if job_id else ""

@@ -62,14 +62,14 @@ OPERATIONS: dict[str, tuple[str, list[Decorator]]] = {
 
 picture_options = combine(
     [
-        option("--recursive", is_flag=True, help="Take pictures in subfolders too."),
+        option("--recursive", is_flag=True, help="Read pictures in subfolders, too."),
         option(
             "--format",
             "file_format",
             type=FormatKind(FORMATS, ALIASES),
             help="Format of the output. [default: that of OUTPUT's name, or the input's]",
         ),
-        option("--quality", type=CountKind(1, 100), help="For JPEG and WebP."),
+        option("--quality", type=CountKind(1, 100), help="Quality of JPEG and WebP."),
         option(
             "--max-megapixels",
             type=click.FloatRange(0, min_open=True),
@@ -95,8 +95,8 @@ def make_images_group(*, embedded: bool) -> click.Group:
         """Filter and convert batches of pictures.
 
         INPUT is a file or a folder of JPEG, PNG, WebP, TIFF or GIF pictures. OUTPUT is a folder,
-        which is made when it does not exist; for one picture, a new name with a suffix is that of
-        a file, such as out.jpg. Each picture appears whole or not at all.
+        which is made if it does not exist. For a single picture, a new name with a suffix, such as
+        out.jpg, is a file. Each picture is written completely or not at all.
         """
 
     for operation, (text, own_options) in OPERATIONS.items():

@@ -15,7 +15,7 @@ SERVICES = {
     "images": ("headrace.cli.images:make_images_group", "Filter and convert batches of pictures."),
     "map": (
         "headrace.cli.map:make_map_command",
-        "Call a function of yours with each record of a file.",
+        "Call your own function with each record of a file.",
     ),
 }
 
@@ -24,8 +24,8 @@ SERVICES = {
 def submit() -> None:
     """Submit a job to a coordinator.
 
-    Waits for the results and shows progress, unless told to --detach. Ctrl-C leaves the job as it
-    is, and says how to come back to it.
+    Waits for the results and shows progress, unless --detach is given. Ctrl-C does not stop the
+    job, and says how to return to it.
     """
 
 

@@ -32,34 +32,44 @@ JOBS_SHOWN = 20
 
 
 @click.command()
-@option("--all", "all_jobs", is_flag=True, help="All jobs, however many.")
+@option("--all", "all_jobs", is_flag=True, help="List all jobs.")
 @option(
     "--limit",
     type=CountKind(1, MAX_INTEGER - 1),
     default=JOBS_SHOWN,
     show_default=True,
-    help="So many jobs at most.",
+    help="List at most this many jobs.",
 )
 @option(
     "--state",
     "states",
     multiple=True,
     type=WordKind(STATES),
-    help="Those in this state. Repeatable.",
+    help="List only jobs in this state. Repeatable.",
 )
-@option("--service", type=SERVICE, default="", help="Those of this service, such as primes.")
 @option(
-    "--since", type=SINCE, help="Those submitted since: 2h for two hours ago, or 2026-11-20T08:00."
+    "--service", type=SERVICE, default="", help="List only jobs of this service, such as primes."
+)
+@option(
+    "--since",
+    type=SINCE,
+    help="List only jobs submitted after this time: 2h (two hours ago), or 2026-11-20T08:00.",
 )
 @option(
     "--text",
     type=NAME,
     default="",
-    help="Those that have this in their id, name, function, service or operation.",
+    help="List only jobs whose id, name, function, service or operation contains this.",
 )
-@option("--by", type=LABEL, default="", metavar="KEY", help="Those submitted with this key.")
-@option("--past", is_flag=True, help="Those that have expired, and no others.")
-@option("--data-jobs", is_flag=True, help="Those, too, that only keep data for other jobs.")
+@option(
+    "--by",
+    type=LABEL,
+    default="",
+    metavar="KEY",
+    help="List only jobs submitted with the key of this name.",
+)
+@option("--past", is_flag=True, help="List only jobs that have expired.")
+@option("--data-jobs", is_flag=True, help="Also list jobs that only keep data for other jobs.")
 @connection_options
 @json_option
 def jobs(
@@ -113,9 +123,9 @@ def jobs(
     multiple=True,
     type=WordKind(STATES),
     envvar="HEADRACE_DELETE_STATE",
-    help="All jobs in this state, once you have said yes. Repeatable.",
+    help="Delete all jobs in this state, after asking for confirmation. Repeatable.",
 )
-@option("-y", "--yes", is_flag=True, help="Do not ask.")
+@option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @connection_options
 def delete(
     job_ids: tuple[str, ...],
@@ -123,7 +133,7 @@ def delete(
     yes: bool,
     connection: ConnectionOptions,
 ) -> None:
-    """Forget jobs and their results, stopping them first: these, or all in a state."""
+    """Stop and delete jobs, and delete their results: these jobs, or all in a state."""
     if bool(job_ids) == bool(states):
         raise UsageError("name the jobs to delete, or give --state and no job")
     cluster = connect(connection)

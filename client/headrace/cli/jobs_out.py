@@ -59,12 +59,12 @@ MAX_PROGRESS = 10_000
     "--slowest",
     type=CountKind(1, TIMES_KEPT),
     metavar="N",
-    help="Show the N tasks that took longest, too, and who ran them.",
+    help="Also show the N tasks that took longest, and which workers ran them.",
 )
 @connection_options
 @json_option
 def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json: bool) -> None:
-    """Show one job: its counts, which tasks run and how far they are, and what failed in it."""
+    """Show one job: its counts, its running tasks and their progress, and what failed."""
     cluster = connect(connection)
     found = find_job(cluster, job_id, past=True)
     queue = cluster.engine.jobs
@@ -115,9 +115,9 @@ def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json
     "--format",
     "file_format",
     type=ANY_FORMAT,
-    help="As the job's service knows it, such as text or npy.",
+    help="Format of the output; it depends on the job's service, such as text or npy.",
 )
-@option("--wait", type=DURATION, help="Wait this long at most (exit code 124).")
+@option("--wait", type=DURATION, help="Wait at most this long (exit code 124).")
 @overwrite_option
 @option("--drop", is_flag=True, help="Let the coordinator drop the results afterwards.")
 @connection_options
@@ -132,7 +132,10 @@ def results(
     connection: ConnectionOptions,
     as_json: bool,
 ) -> None:
-    """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
+    """Wait for the end of a job and fetch its results.
+
+    This works from any machine, any number of times.
+    """
     refuse_format(file_format, output, as_json=as_json)
     found = find_job(connect(connection, wait), job_id)
     found.outputs = recall(found.id)
@@ -159,7 +162,7 @@ def results(
 @connection_options
 @json_option
 def cancel(job_id: str, connection: ConnectionOptions, as_json: bool) -> None:
-    """Stop a job, running tasks too; what is done stays done."""
+    """Stop a job and its running tasks. Results that are complete are kept."""
     show_change(find_job(connect(connection), job_id).cancel(), as_json=as_json)
 
 
@@ -168,9 +171,10 @@ def cancel(job_id: str, connection: ConnectionOptions, as_json: bool) -> None:
 @connection_options
 @json_option
 def retry(job_id: str, connection: ConnectionOptions, as_json: bool) -> None:
-    """Run the failed and cancelled tasks of a job that has ended again.
+    """Run the failed and cancelled tasks of a job again after it has ended.
 
-    `headrace dead replay` runs failed tasks alone, also some of them, and while the job still runs.
+    `headrace dead replay` runs only failed tasks, all or some of them, also while the job is
+    running.
     """
     show_change(find_job(connect(connection), job_id).retry(), as_json=as_json)
 

@@ -41,19 +41,19 @@ folder_options = combine(
 
 @click.group(cls=Group)
 def keys() -> None:
-    """Make keys for people and machines, and take them back.
+    """Make and revoke keys for people and machines.
 
-    To be run on the coordinator's machine, by its user. A coordinator that runs notices within a
-    second.
+    Run this on the coordinator's machine, as its user. A running coordinator notices changes within
+    a second.
     """
 
 
 @keys.command()
 @folder_options
 def init(data: Path, key_file: Path | None) -> None:
-    """Make the keys of a coordinator before its first start; keys that are there stay.
+    """Make the keys of a coordinator before its first start. Existing keys are kept.
 
-    That is for machines that are prepared first: `headrace keys new` then makes further keys.
+    This is for machines that are prepared in advance: `headrace keys new` can then make more keys.
     """
     from headrace_wire.key import ensure_key  # noqa: PLC0415 - quick start
     from headrace_wire.key_book import refuse_given_key  # noqa: PLC0415 - quick start
@@ -76,7 +76,7 @@ def init(data: Path, key_file: Path | None) -> None:
 @folder_options
 @json_option
 def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
-    """List keys: name, role, and when they were made. What they are is not shown."""
+    """List keys: name, role, and when they were made. The keys themselves are not shown."""
     from headrace_wire.key import load_key  # noqa: PLC0415 - quick start
     from headrace_wire.key_book import read_book, refuse_given_key  # noqa: PLC0415 - quick start
 
@@ -98,18 +98,18 @@ def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
     type=WordKind(ROLES),
     default=CLIENT,
     show_default=True,
-    help="What it lets its holder do.",
+    help="What the key allows.",
 )
 @option(
     "-o",
     "--output",
     type=PathKind(readable=False, path_type=Path, dir_okay=False),
-    help="Write it to this new file, which you alone may read. [default: standard output]",
+    help="Write it to this new file, which only you may read. [default: standard output]",
 )
 @option(
     "--take-over",
     is_flag=True,
-    help="Let it have the name of a key that was revoked, and so its jobs.",
+    help="Permit the name of a key that was revoked, whose jobs then belong to the new key.",
 )
 @folder_options
 def new(
@@ -146,9 +146,9 @@ def new(
 @click.argument("name")
 @folder_options
 def revoke(name: str, data: Path, key_file: Path | None) -> None:
-    """Take the key NAME back: connections that were made with it are closed.
+    """Revoke the key NAME, and close the connections that were made with it.
 
-    `previous` is the coordinator's own key before it was rotated, with those of the roles.
+    `previous` means the coordinator's own key and the keys of the roles before the last rotation.
     """
     from headrace_wire.key_book import revoke_key  # noqa: PLC0415 - quick start
 
@@ -160,9 +160,9 @@ def revoke(name: str, data: Path, key_file: Path | None) -> None:
 @keys.command()
 @folder_options
 def rotate(data: Path, key_file: Path | None) -> None:
-    """Replace the coordinator's own key, and those of the roles; named keys stay.
+    """Replace the coordinator's own key and the keys of the roles. Named keys are kept.
 
-    Those from before are taken, too, until `headrace keys revoke previous`.
+    The replaced keys stay valid until `headrace keys revoke previous`.
     """
     from headrace_wire.key_book import rotate_key  # noqa: PLC0415 - quick start
 

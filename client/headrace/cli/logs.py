@@ -22,14 +22,14 @@ PROGRESS_SHOWN = 20
 
 @click.command()
 @click.argument("job_id", metavar="ID", type=JOB)
-@option("-f", "--follow", is_flag=True, help="Go on until the job ends, showing what comes.")
+@option("-f", "--follow", is_flag=True, help="Show new lines as they come, until the job ends.")
 @option(
     "--task",
     "tasks",
     type=CountKind(0),
     multiple=True,
     metavar="INDEX",
-    help="Only the lines of this task. Repeatable.",
+    help="Show only the lines of this task. Repeatable.",
 )
 @connection_options
 @json_option

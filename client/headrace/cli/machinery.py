@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @connection_options
 @json_option
 def workers(worker: str | None, connection: ConnectionOptions, as_json: bool) -> None:
-    """List connected workers: who is there, and how they do. Or show one, and what it runs."""
+    """List the connected workers, or show one worker and what it runs."""
     cluster = connect(connection)
     if worker is not None:
         _show_worker(cluster.worker(worker), as_json=as_json)
@@ -90,17 +90,17 @@ def _show_worker(view: WorkerView, *, as_json: bool) -> None:
 @option(
     "--wait",
     type=DURATION,
-    help="Wait until they have gone, this long at most (exit code 124).",
+    help="Wait until they have ended, at most this long (exit code 124).",
 )
 @connection_options
 @json_option
 def drain(
     workers: tuple[str, ...], wait: float | None, connection: ConnectionOptions, as_json: bool
 ) -> None:
-    """Have workers go, by their names or ids: they take nothing new, and finish what runs.
+    """Drain workers, by their names or ids: they accept no new tasks, finish theirs, and exit.
 
-    That is what SIGTERM does. Where something starts them again when they have ended, such as
-    Docker with `restart: unless-stopped`, stop them there as well.
+    SIGTERM does the same. If something else starts workers again, such as Docker with `restart:
+    unless-stopped`, stop them there, too.
     """
     cluster = connect(connection)
     # All workers are found before the first one is drained, because a drain cannot be undone.
@@ -141,11 +141,11 @@ def _await_departure(cluster: Cluster, statuses: list[WorkerStatus], seconds: fl
 @option(
     "--local-worker",
     is_flag=True,
-    help="Well only if a worker of this host is connected, too.",
+    help="Also require that a worker on this host is connected.",
 )
 @json_option
 def health(connection: ConnectionOptions, local_worker: bool, as_json: bool) -> None:
-    """Tell by exit code whether a coordinator is well: 0 if so, 69 if not, 77 for another key."""
+    """Exit with 0 if a coordinator is healthy, 69 if it is not, and 77 if it has another key."""
     cluster = connect(connection)
     info = cluster.engine.jobs.info()
     problem = info.problem

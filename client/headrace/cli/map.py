@@ -28,7 +28,7 @@ output_option = make_output_option("Write JSON lines to this file.")
 star_option = option(
     "--star",
     is_flag=True,
-    help="Take a record apart: an array into positional, an object into named arguments.",
+    help="Unpack each record: an array into positional, an object into named arguments.",
 )
 
 path_option = option(
@@ -36,7 +36,7 @@ path_option = option(
     multiple=True,
     metavar="DIR",
     type=PathKind(exists=True, file_okay=False, resolve_path=True),
-    help="Look for modules in this folder, beside the present one. Repeatable.",
+    help="Search for modules in this folder, too. Repeatable.",
 )
 
 
@@ -78,12 +78,12 @@ def make_map_command(*, embedded: bool) -> click.Command:
     def map_records(
         function: str, records: Path, output: Path | None, star: bool, **rest: Any
     ) -> None:
-        """Call a function of yours with each record of a file.
+        """Call your own function with each record of a file.
 
-        RECORDS holds JSON lines, or with a name that ends in .csv rows under a line of names; -
-        reads JSON lines from standard input. Each record is the function's one argument, unless
-        --star takes it apart. Results are JSON lines {"index": 0, "value": ...}, in the order of
-        the records. On a cluster the workers have to allow it: headrace worker --allow MODULE.
+        RECORDS contains JSON lines, or, if its name ends in .csv, rows under a line of names; -
+        reads JSON lines from standard input. Each record is the function's only argument, unless
+        --star unpacks it. Results are JSON lines {"index": 0, "value": ...}, in the order of the
+        records. On a cluster, workers must allow the function: headrace worker --allow MODULE.
         """
         from headrace.cli.records import count_records, read_records  # noqa: PLC0415 - quick start
         from headrace_services.calls import CallOptions, plan_calls  # noqa: PLC0415 - quick start

@@ -108,11 +108,13 @@ _connection_options = combine(
             type=WordKind(TLS_MODES),
             default="auto",
             show_default=True,
-            help="Encrypt the connection: if the coordinator does, always, or never.",
+            help="Encrypt the connection: if the coordinator does (auto), always, or never.",
         ),
         make_file_option("--tls-cert", "Certificate to show to the coordinator, in PEM."),
         make_file_option("--tls-key", "Its private key, if that is in another file."),
-        make_file_option("--tls-ca", "Certificates of those who sign for the coordinator, in PEM."),
+        make_file_option(
+            "--tls-ca", "Certificates of the authorities that sign the coordinator's, in PEM."
+        ),
     ]
 )
 
@@ -175,26 +177,36 @@ log_options = combine(
             type=WordKind(LOG_FORMATS),
             default="auto",
             show_default="text on a terminal, json elsewhere",
-            help="How to log: lines for people, or a JSON object a line.",
+            help="How to log: lines of text, or a JSON object on each line.",
         ),
     ]
 )
 
 _task_options = [
-    option("--name", type=NAME, default="", metavar="TEXT", help="A name for the job, for people."),
+    option(
+        "--name",
+        type=NAME,
+        default="",
+        metavar="TEXT",
+        help="A name for the job, which lists show.",
+    ),
     option(
         "--priority",
         type=CountKind(MIN_PRIORITY, MAX_PRIORITY),
         default=0,
         show_default=True,
-        help="Jobs of higher priority go first.",
+        help="Jobs of higher priority run first.",
     ),
-    option("--timeout", type=TIME_LIMIT, help="Time limit for one task; it is killed beyond it."),
+    option(
+        "--timeout",
+        type=TIME_LIMIT,
+        help="Time limit for one task, which is killed when it exceeds the limit.",
+    ),
     option(
         "--retries",
         type=CountKind(0, MAX_RETRIES),
-        help="Try a failed task again this often. "
-        "[default: not after an error, twice after a crash]",
+        help="How often to try a failed task again. [default: not after an error, twice after "
+        "a crash]",
     ),
     option(
         "--retry-delay",
@@ -204,12 +216,12 @@ _task_options = [
         help="Pause before the first retry after an error; it doubles with each further one.",
     ),
     option(
-        "--deadline", type=TIME_LIMIT, help="Time limit for the job; what is undone is dropped."
+        "--deadline", type=TIME_LIMIT, help="Time limit for the job; unfinished tasks are dropped."
     ),
     option(
         "--logs",
         is_flag=True,
-        help="Show on standard error what tasks print and log, as it comes.",
+        help="Show what tasks print and log on standard error, as it comes.",
     ),
 ]
 
@@ -217,7 +229,7 @@ _submit_options = [
     connection_options,
     option("--detach", is_flag=True, help="Print the job id at once instead of waiting."),
     option(
-        "--wait", type=DURATION, help="Wait this long at most (exit code 124); the job goes on."
+        "--wait", type=DURATION, help="Wait at most this long (exit code 124); the job continues."
     ),
 ]
 
@@ -227,14 +239,14 @@ _run_options = [
         default="auto",
         show_default=True,
         metavar="auto|N|Nx",
-        help="Processes: one for each usable core, a number, or a multiple of the cores.",
+        help="Number of processes: one for each usable core, a number, or a multiple of the cores.",
     ),
     option(
         "--engine",
         default=POOL,
         show_default=True,
         metavar="pool|dask|ray|dask://HOST:PORT|ray://HOST:PORT",
-        help="What runs the tasks: slots here, or another cluster.",
+        help="What runs the tasks: slots on this machine, or another cluster.",
     ),
 ]
 

@@ -23,14 +23,14 @@ from headrace_wire.page_links import (
 
 
 @click.command()
-@option("--observer", is_flag=True, help="Let the page look, and change nothing.")
-@option("--no-browser", is_flag=True, help="Print the link, and start no browser.")
+@option("--observer", is_flag=True, help="Open a page on which nothing can be changed.")
+@option("--no-browser", is_flag=True, help="Print the link, but do not start a browser.")
 @connection_options
 def web(observer: bool, no_browser: bool, connection: ConnectionOptions) -> None:
-    """Open the coordinator's page, with what your key allows.
+    """Open the coordinator's page with the permissions of your key.
 
-    The link is printed, too. It is good for an hour, and what a browser has opened with it for a
-    week.
+    The link is printed, too. It is valid for an hour. A browser that has opened it stays logged in
+    until the page is not used for a week.
     """
     coordinator = connection.coordinator
     jobs = connect(connection).engine.jobs

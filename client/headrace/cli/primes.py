@@ -22,7 +22,7 @@ span_option = option(
     "--span",
     type=NUMBER,
     metavar="NUMBER",
-    help="Numbers in one task. [default: chosen for the range]",
+    help="How many numbers are in one task. [default: chosen for the range]",
 )
 
 
@@ -64,14 +64,14 @@ def make_primes_group(*, embedded: bool) -> click.Group:
         type=FormatKind(["text", "npy", "json"], TEXT_ALIASES),
         default="text",
         show_default=True,
-        help="One number a line, a NumPy file, or a JSON array.",
+        help="One number on each line, a NumPy file, or a JSON array.",
     )
     @span_option
     @with_job_options
     def find(
         start: int, stop: int, output: Path | None, file_format: str, span: int | None, **rest: Any
     ) -> None:
-        """The primes in [START, STOP)."""
+        """Print the primes in [START, STOP)."""
         from headrace_services.primes import plan_find  # noqa: PLC0415 - quick start
 
         plan = _plan(plan_find, start, stop, span)
@@ -84,7 +84,7 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     @span_option
     @with_job_options
     def count(start: int, stop: int, output: Path | None, span: int | None, **rest: Any) -> None:
-        """How many primes there are in [START, STOP)."""
+        """Count the primes in [START, STOP)."""
         from headrace_services.primes import plan_count  # noqa: PLC0415 - quick start
 
         options = JobOptions.take(rest)
@@ -98,7 +98,7 @@ def make_primes_group(*, embedded: bool) -> click.Group:
         type=CountKind(2, 6),
         default=2,
         show_default=True,
-        help="Primes in each: 2 for twins, 3 for triplets, to 6.",
+        help="Number of primes in each: 2 for twins, 3 for triplets, up to 6.",
     )
     @output_option
     @span_option
@@ -106,7 +106,7 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     def tuplets(
         start: int, stop: int, size: int, output: Path | None, span: int | None, **rest: Any
     ) -> None:
-        """How many prime constellations there are in [START, STOP), all members within it."""
+        """Count the prime constellations whose members are all in [START, STOP)."""
         from headrace_services.primes import plan_tuplets  # noqa: PLC0415 - quick start
 
         plan = _plan(plan_tuplets, start, stop, size, span)
@@ -117,9 +117,9 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     @output_option
     @with_job_options
     def test(numbers: tuple[str, ...], output: Path | None, **rest: Any) -> None:
-        """Whether each N is prime, of any size; ``-`` reads numbers from standard input.
+        """Test whether each N is prime, of any size; ``-`` reads numbers from standard input.
 
-        Prints a line for each: the number and ``prime`` or ``composite``.
+        Prints one line for each: the number and ``prime`` or ``composite``.
         """
         from headrace_services.primes import plan_test  # noqa: PLC0415 - quick start
 

@@ -64,11 +64,12 @@ ABOUT_HTTP = (
     show_default=True,
     help="Where to serve the page, /metrics, /healthz and /readyz.",
 )
-@option("--no-http", is_flag=True, help="Serve no HTTP.")
+@option("--no-http", is_flag=True, help="Do not serve HTTP.")
 @option(
     "--http-open",
     is_flag=True,
-    help="Show /metrics to whoever can connect; otherwise, off loopback, it wants a token.",
+    help="Show /metrics to everybody who can connect; otherwise it requires a token, except "
+    "on loopback.",
 )
 @option("--http-tls", is_flag=True, help="Encrypt HTTP, with the certificate of the queues.")
 @make_file_option("--http-cert", "Encrypt HTTP with this certificate, in PEM.")
@@ -77,7 +78,7 @@ ABOUT_HTTP = (
     "--token-file",
     type=PathKind(path_type=Path, dir_okay=False),
     show_default="only observer.key beside the key has it",
-    help="Write the token for /metrics there too, for all to read who may look into that folder.",
+    help="Also write the token for /metrics here; everybody with access to the folder can read it.",
 )
 @option(
     "--data",
@@ -90,75 +91,77 @@ ABOUT_HTTP = (
     "--key-file",
     type=KeyFileKind(),
     show_default="key in the data folder",
-    help="The key; made at the first start.",
+    help="The coordinator's key, which is made at the first start.",
 )
 @option(
     "--tls",
     type=WordKind(TLS_MODES),
     default="auto",
     show_default=True,
-    help="Encrypt connections: if other machines can connect, always, or never.",
+    help="Encrypt connections: if other machines can connect (auto), always, or never.",
 )
-@make_file_option("--tls-cert", "Certificate in PEM, in place of the coordinator's own.")
+@make_file_option("--tls-cert", "Certificate in PEM, instead of the coordinator's own.")
 @make_file_option("--tls-key", "Its private key, if that is in another file.")
-@make_file_option("--tls-ca", "Certificates of those who sign for clients and workers, in PEM.")
+@make_file_option(
+    "--tls-ca", "Certificates of the authorities that sign those of clients and workers, in PEM."
+)
 @option(
     "--lease",
     type=LEASE_TIME,
     default=write_duration(DEFAULT_LEASE_SECONDS),
     show_default=True,
-    help="Silence after which a worker's tasks go to others.",
+    help="How long a worker may be silent before its tasks are given to others.",
 )
 @option(
     "--durability",
     type=WordKind(["process", "power"]),
     default="process",
     show_default=True,
-    help="What is acknowledged survives a kill of any process, or a power cut as well.",
+    help="What acknowledged data survive: the end of any process, or also a power cut.",
 )
 @option(
     "--spool-limit",
     type=SIZE,
     show_default="80 % of what the disk has free",
-    help="Inputs and results to keep; beyond it submit and tasks wait.",
+    help="How much of inputs and results to keep; with more, submit and tasks wait.",
 )
 @option(
     "--shared-limit",
     type=SIZE,
     default=write_size(DEFAULT_SHARED_LIMIT_BYTES),
     show_default=True,
-    help="Shared state to keep in memory; more is refused.",
+    help="How much shared state to keep in memory; more is refused.",
 )
 @option(
     "--result-ttl",
     type=TIME_LIMIT,
     default=write_duration(DEFAULT_RESULT_TTL_SECONDS),
     show_default=True,
-    help="Forget a job so long after its end, or after its results were last fetched.",
+    help="How long after its end, or after its results were last fetched, a job expires.",
 )
 @option(
     "--history",
     type=DURATION,
     default=write_duration(DEFAULT_HISTORY_SECONDS),
     show_default=True,
-    help="Keep the summary of a job so long after its end, when it is forgotten; 0 for none.",
+    help="How long after its end the summary of an expired job is kept; 0 for none.",
 )
 @option(
     "--role-keys",
     type=PathKind(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the key of each role into a folder of its name in this one, too.",
+    help="Also write the key of each role to a subfolder of its name in this folder.",
 )
 @option(
     "--private-jobs",
     is_flag=True,
-    help="Let a client's key know of no jobs but those submitted with it.",
+    help="Show a client only the jobs that were submitted with its key.",
 )
 @log_options
 @option(
     "--print-link",
     is_flag=True,
-    help="Print a link to the page; on a terminal it is shown anyway.",
+    help="Print a link to the page; on a terminal it is always printed.",
 )
 @option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
 def coordinator(
@@ -189,9 +192,9 @@ def coordinator(
     print_link: bool,
     announce: bool,
 ) -> None:
-    """Serve job queue, result queue and shared state until SIGTERM, SIGHUP or Ctrl-C.
+    """Serve the job queue, the result queue and shared state until SIGTERM, SIGHUP or Ctrl-C.
 
-    Everything acknowledged is in the data folder and survives a restart.
+    Everything that was acknowledged is in the data folder and survives a restart.
     """
     from headrace_coordinator.coordinator import Coordinator  # noqa: PLC0415 - quick start
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start

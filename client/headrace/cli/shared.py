@@ -15,14 +15,14 @@ from headrace_wire.words import format_bytes
 
 @click.group(cls=Group)
 def shared() -> None:
-    """Look at shared state, and delete of it."""
+    """Show and delete shared state."""
 
 
 @shared.command("list", short_help="List shared objects.")
 @connection_options
 @json_option
 def list_shared(connection: ConnectionOptions, as_json: bool) -> None:
-    """List shared objects: name, kind, items, size, and how many calls wait."""
+    """List shared objects: name, kind, items, size, and how many calls are waiting."""
     statuses = connect(connection).shared()
     if as_json:
         say_json([asdict(status) for status in statuses])
@@ -48,7 +48,7 @@ def list_shared(connection: ConnectionOptions, as_json: bool) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @connection_options
 def delete(names: tuple[str, ...], connection: ConnectionOptions) -> None:
-    """Forget shared objects, for everybody."""
+    """Delete shared objects for everybody."""
     cluster = connect(connection)
     for name in names:
         cluster.delete_shared(name)

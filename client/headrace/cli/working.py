@@ -59,27 +59,27 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
     type=WordKind(ENGINE_NAMES),
     default=POOL,
     show_default=True,
-    help="What runs the tasks: a pool of slots here, or another cluster.",
+    help="What runs the tasks: a pool of slots on this machine, or another cluster.",
 )
 @option(
     "--dask-scheduler",
     default="",
     metavar="HOST:PORT",
-    help="With --engine dask: its scheduler. [default: a cluster of this machine]",
+    help="With --engine dask: the scheduler. [default: a cluster on this machine]",
 )
 @option(
     "--ray-address",
     default="",
     metavar="HOST:PORT",
-    help="With --engine ray: its cluster, of which this machine is one. [default: RAY_ADDRESS, or "
-    "a cluster of this machine]",
+    help="With --engine ray: the cluster, which includes this machine. [default: RAY_ADDRESS, "
+    "or a cluster on this machine]",
 )
 @option(
     "--slots",
     default="auto",
     show_default=True,
     metavar="auto|N|Nx",
-    help="Processes: one for each usable core, a number, or a multiple of the cores.",
+    help="Number of processes: one for each usable core, a number, or a multiple of the cores.",
 )
 @option(
     "--start-method",
@@ -100,17 +100,17 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
     type=DURATION,
     default=write_duration(DEFAULT_DRAIN_SECONDS),
     show_default=True,
-    help="Time for running tasks to finish when told to go.",
+    help="How long running tasks may take to finish when the worker is told to end.",
 )
 @option(
     "--give-up",
     type=DURATION,
     default=write_duration(DEFAULT_GIVE_UP_SECONDS),
     show_default=True,
-    help="Time to go on trying when the coordinator is away.",
+    help="How long to try to reconnect to the coordinator.",
 )
-@option("--max-tasks", type=CountKind(1), help="Replace a slot after so many tasks.")
-@option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
+@option("--max-tasks", type=CountKind(1), help="Replace a slot after this many tasks.")
+@option("--max-rss", type=SIZE, help="Replace a slot whose memory exceeds this size.")
 @option(
     "--memory-limit",
     type=AUTO_SIZE,
@@ -125,7 +125,7 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
     metavar="NUMBER",
     default=DEFAULT_MAX_PIXELS,
     show_default="10^9",
-    help="Decode no picture of more pixels, whatever a job's own limit is.",
+    help="Do not decode pictures with more pixels, whatever a job's own limit is.",
 )
 @option(
     "--shared-root",
@@ -138,37 +138,38 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
     "--allow",
     multiple=True,
     metavar="NAME",
-    help="Let jobs call functions of this module, or just module:function. Repeatable.",
+    help="Let jobs call the functions of this module, or just module:function. Repeatable.",
 )
 @option(
     "--path",
     multiple=True,
     metavar="DIR",
     type=PathKind(exists=True, file_okay=False, readable=False, resolve_path=True),
-    help="Look for modules in this folder first. Repeatable.",
+    help="Search for modules in this folder first. Repeatable.",
 )
 @option(
     "--unreported",
     metavar="DIR",
     type=PathKind(path_type=Path, file_okay=False, resolve_path=True, readable=False),
-    help="Keep there what cannot be reported at the end, and report what others kept.",
+    help="Folder for outcomes that could not be reported; those of earlier workers are reported.",
 )
 @option(
     "--allow-pickle",
     is_flag=True,
-    help="Open pickled functions: whoever holds the key can run anything here.",
+    help="Accept pickled functions: everybody who may submit jobs can run anything here.",
 )
 @option(
     "--allow-ship",
     is_flag=True,
-    help="Take code along with jobs: whoever holds the key can run anything here.",
+    help="Accept code that is sent with jobs: everybody who may submit jobs can run anything here.",
 )
 @option(
     "--key-guard",
     type=WordKind(GUARD_MODES),
     default="auto",
     show_default=True,
-    help="Keep tasks from reading the key: if that can be had, or else do not start, or never.",
+    help="Prevent tasks from reading the key: if possible (auto), or do not start otherwise, "
+    "or never.",
 )
 @log_options
 def worker(
@@ -197,7 +198,7 @@ def worker(
 ) -> None:
     """Work for a coordinator, with a pool of slots or another cluster, until SIGTERM or Ctrl-C.
 
-    The first signal lets running tasks finish, a second one stops at once.
+    After the first signal, running tasks may finish; a second one stops them at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
     from headrace_wire.memory import count_memory  # noqa: PLC0415 - quick start

@@ -87,7 +87,7 @@ def test_a_broken_package_is_told_of_in_one_line_and_leaves_all_else_alone(
     shown = say(capsys, "submit", "--help")
     assert (shown.code, shown.err) == (0, "")
     assert f"(broken) {told}" in " ".join(shown.out.split())
-    assert "Call a function of yours" in shown.out
+    assert "Call your own function" in shown.out
     assert say(capsys, "run", "primes", "--help").code == 0
     complete = ShellComplete(headrace, {}, "headrace", "_HEADRACE_COMPLETE")
     assert "primes" in [item.value for item in complete.get_completions(["run"], "")]

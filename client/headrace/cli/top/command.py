@@ -28,17 +28,17 @@ LEAST_SECONDS = 0.1
 
 
 @click.command()
-@option("--once", is_flag=True, help="Print what there is as plain text, and end.")
+@option("--once", is_flag=True, help="Print the current state as plain text, and end.")
 @option(
     "--interval",
     type=DURATION,
     default="1s",
     show_default=True,
-    help="Pause between two looks at the coordinator.",
+    help="Pause between two updates.",
 )
 @connection_options
 def top(once: bool, interval: float, connection: ConnectionOptions) -> None:
-    """Watch jobs and workers as they go; open, cancel, retry and delete jobs.
+    """Watch jobs and workers, and open, cancel, retry and delete jobs.
 
     The question mark shows what the keys do.
     """

@@ -5,7 +5,7 @@ In the lists of jobs, workers and events
   arrows, page up, page down, home, end     move
   enter        open the job or the worker
   w, e, j      workers, events, jobs
-  f or /       show only what has these words in it; escape shows all
+  f or /       show only what contains these words; escape shows all
   c            cancel the job: what is done stays done
   r            retry the job: failed and cancelled tasks run again
   d            delete the job and its results; drain the worker
@@ -21,8 +21,8 @@ In a job
 Each action asks once, and y does it.
 
 "7 s of work" is how long all slots need for the tasks that wait or are leased.
-SPEED counts the tasks that were done of late: in the last 15 seconds, or the
-last 15 tasks where each takes longer. LEFT is the time that the rest takes at
-that speed. DONE counts tasks that are done, and not those that failed. What a
-job waits for, or why it was cut short, is behind its work.
+SPEED counts the tasks that were done recently: in the last 15 seconds, or the
+last 15 tasks if each takes longer. LEFT is the time that the rest takes at
+that speed. DONE counts tasks that are done, and not those that failed. WORK also
+shows what a job waits for, or why it was cut short.
 """
