@@ -1,7 +1,7 @@
 """Which slots have exceeded a time limit, and when one may do so next.
 
 There is no timer: the next moment at which any limit can expire is computed, again after each piece
-that is sent, as if tasks that have not started started now.
+that is sent, as if tasks that have not begun started now.
 """
 
 from __future__ import annotations
