@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from typing import TypedDict
 
 _NEW_GROUP: int | None = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", None)
@@ -29,7 +30,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a process that was started with ``OWN_GROUP``, with all that it has started in its
     group. On Windows it is the process alone.
     """
-    if process.poll() is None and hasattr(os, "killpg"):
+    if sys.platform != "win32" and process.poll() is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
