@@ -38,6 +38,10 @@ RUN mkdir /keys \
 COPY --from=dependencies /opt/headrace /opt/headrace
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip --python /opt/headrace/bin/python install --no-cache-dir --no-deps --no-index /wheel/*.whl
+# What an image FROM this one adds with pip goes where headrace finds it.
+RUN printf '%s\n' '#!/bin/sh' 'exec /usr/local/bin/pip --python /opt/headrace/bin/python "$@"' \
+        >/opt/headrace/bin/pip \
+ && chmod 755 /opt/headrace/bin/pip
 # The list of all parts, in CycloneDX: `docker run --rm --entrypoint cat IMAGE /usr/share/headrace/sbom.cdx.json`.
 RUN --mount=type=bind,source=requirements/sbom.py,target=/tmp/sbom.py \
     mkdir /usr/share/headrace \

@@ -306,6 +306,11 @@ def test_only_the_coordinator_can_change_the_key(project: ComposeProject) -> Non
     assert explain_missing() or "tasks cannot read what lies in /key" in log
 
 
+def test_pip_in_the_image_installs_where_headrace_is(project: ComposeProject) -> None:
+    listed = project.compose("exec", "-T", "worker", "pip", "list", "--format", "json")
+    assert "headrace" in {package["name"] for package in json.loads(listed)}
+
+
 def test_a_wrong_key_is_refused(project: ComposeProject, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.key"
     wrong.touch(0o600)
