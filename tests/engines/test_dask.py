@@ -57,6 +57,34 @@ def test_slots_follow_the_cluster_and_a_cancelled_job_frees_it(
         assert len(list(held.iterdir())) == 4, "of a cancelled job nothing more begins"
 
 
+def test_what_runs_of_a_cancelled_job_ends_and_keeps_its_processes_busy_until_then(
+    dask_site: There, tmp_path: Path
+) -> None:
+    site, cluster = dask_site
+    cluster.add_engine(site)
+    held = tmp_path / "held"
+    held.mkdir()
+    with site.open_cluster() as opened:
+        job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 4))
+        wait_until(lambda: len(list(held.iterdir())) == 2)
+        assert site.shell.run("cancel", job.id).code == 0
+        site.add_worker(
+            "--slots", "1", "--name", "here", "--path", "code", "--allow", "deeds_there"
+        )
+        # None of them waits on Dask behind what was cancelled.
+        after = opened.submit("calls", plan_map("deeds_there:square", range(100)))
+        assert len(list(after.values(ordered=False))) == 100
+        busy = {worker.name: worker.busy for worker in opened.workers()}
+        assert busy["there"] == 2
+        (held / "go").touch()
+        wait_until(lambda: all(worker.busy == 0 for worker in opened.workers()))
+        status = opened.job(job.id).status
+        assert (status.state, status.done, status.cancelled) == ("cancelled", 0, 4)
+        assert len(list(held.iterdir())) == 3, "of a cancelled job nothing more begins"
+        done = {worker.name: worker.done for worker in opened.workers()}
+        assert done == {"there": 0, "here": 100}
+
+
 def test_a_scheduler_that_goes_and_comes_back(dask_site: There) -> None:
     site, cluster = dask_site
     worker = cluster.add_engine(site)

@@ -45,7 +45,14 @@ class ThreadGrid:
         def tell(news: bytes) -> None:
             loop.call_soon_threadsafe(self._on_news, news)
 
-        return await asyncio.to_thread(partial(run_span, VERSION, call, *shared, tell=tell))
+        running = asyncio.ensure_future(
+            asyncio.to_thread(partial(run_span, VERSION, call, *shared, tell=tell))
+        )
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
 
     async def close(self) -> None:
         pass

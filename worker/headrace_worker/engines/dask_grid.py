@@ -3,8 +3,9 @@
     RemoteEngine ─ DaskGrid.run ─► Client.submit ─► scheduler ─► a process of that cluster
                                                                    └─ run_on_dask ─► run_span
 
-Dask does not restart a process to end a task, so a running task cannot be ended from here. A
-process is used for one span at a time, however many threads it has, because services rely on that.
+Dask does not restart a process to end a task, so a running task cannot be ended from here: see
+``dask_cancelled``. A process is used for one span at a time, however many threads it has, because
+services rely on that.
 """
 
 # Dask is an extra, and has no types.
@@ -30,6 +31,7 @@ from distributed.versions import VersionMismatchWarning
 from headrace_wire.version import VERSION
 from headrace_wire.words import count
 from headrace_worker.engines.dask_address import complete_address
+from headrace_worker.engines.dask_cancelled import CancelledSpans
 from headrace_worker.engines.dask_deaths import count_deaths
 from headrace_worker.engines.grid import GridAwayError, SpanLostError
 from headrace_worker.engines.grid_base import GridBase
@@ -71,7 +73,7 @@ async def _send_news_of_last_span(worker: Any) -> None:
         await asyncio.sleep(stream.interval)
 
 
-def _import_there() -> tuple[Callable[..., bytes], Callable[..., str]]:
+def _import_there() -> tuple[Callable[..., bytes], Callable[..., str], Callable[..., list[str]]]:
     """Return the functions that Dask is given to run. They are pickled by value and import this
     module only where they run, because the scheduler unpickles them and need not have headrace.
     """
@@ -86,10 +88,15 @@ def _import_there() -> tuple[Callable[..., bytes], Callable[..., str]]:
 
         return tell_version(is_own=is_own)
 
-    return headrace_span, headrace_version
+    def headrace_running(prefix: str, dask_worker: Any) -> list[str]:
+        # Tasks that were cancelled are among them until they end.
+        running = [str(task.key) for task in dask_worker.state.executing]
+        return [key for key in running if key.startswith(prefix)]
+
+    return headrace_span, headrace_version, headrace_running
 
 
-_run_there, _tell_version_there = _import_there()
+_run_there, _tell_version_there, _list_running_there = _import_there()
 
 
 def tell_version(*, is_own: bool) -> str:
@@ -169,6 +176,7 @@ class DaskGrid(GridBase):
         self._client: Any = None
         self._unused_threads = 0
         self._runs = 0
+        self._cancelled = CancelledSpans(self._list_running)
 
     @property
     def title(self) -> str:
@@ -189,6 +197,7 @@ class DaskGrid(GridBase):
     async def run(self, call: bytes, shared: Sequence[Any]) -> bytes:
         """Run a span. Raises SpanLostError, GridAwayError, and errors of the cluster."""
         self._runs += 1
+        key = f"{self._topic}-{self._runs}"
         where = list(self._able) if self._unable else None
         future: Future[bytes] = self._find_client().submit(
             _run_there,
@@ -196,7 +205,7 @@ class DaskGrid(GridBase):
             self._topic,
             call,
             *shared,
-            key=f"{self._topic}-{self._runs}",
+            key=key,
             pure=False,
             retries=0,
             workers=where,
@@ -204,6 +213,10 @@ class DaskGrid(GridBase):
         try:
             found: Any = await future.result()
             return bytes(found)
+        except asyncio.CancelledError:
+            future.release()  # the span is told
+            await self._cancelled.wait_for(key)
+            raise
         except KilledWorker as error:
             raise SpanLostError("lost", explain_killed(error)) from None
         except (FutureCancelledError, OSError) as error:
@@ -246,6 +259,7 @@ class DaskGrid(GridBase):
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
+        self._cancelled.forget()
         if client is not None:
             with contextlib.suppress(OSError, TimeoutError):
                 await client.close(timeout=1)
@@ -276,6 +290,13 @@ class DaskGrid(GridBase):
                 _tell_version_there, is_own=self.is_own, workers=list(places), on_error="return"
             )
         return {place: answer for place, answer in told.items() if not isinstance(answer, OSError)}
+
+    async def _list_running(self) -> set[str]:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            told: dict[str, object] = await self._find_client().run(
+                _list_running_there, self._topic, on_error="return"
+            )
+        return {key for keys in told.values() if isinstance(keys, list) for key in keys}
 
     def _explain(self, error: Exception) -> str:
         return explain_silence(error)

@@ -73,7 +73,8 @@ class Grid(Protocol):
     async def run(self, call: bytes, shared: Sequence[Any]) -> bytes:
         """Run ``run_span(VERSION, call, *shared)`` there, once. Returns what it returns.
 
-        If this is cancelled, the span is ended there if that is possible, and otherwise forgotten.
+        If this is cancelled, the span is ended there if that is possible. Otherwise this returns,
+        with CancelledError, when the process is finished with it, or when it is cancelled again.
         Raises SpanLostError, GridAwayError, and other errors that keep the cluster from running it.
         """
         ...

@@ -122,16 +122,16 @@ class RemoteEngine(RemoteFigures):
         self._settling.cancel(job)
         self._backlog.put_back(self._backlog.take_all())
         for run in self._runs.values():
-            if run.span.batch.cancelled and run.task:
-                run.task.cancel()
+            if run.span.batch.cancelled:
+                run.cancel()
         self._feed()
 
     def cancel_task(self, job: str, index: int) -> None:
         self._check_open()
         for run in self._runs.values():
             span = run.span
-            if span.batch.job == job and (span.start, span.stop) == (index, index + 1) and run.task:
-                run.task.cancel()
+            if span.batch.job == job and (span.start, span.stop) == (index, index + 1):
+                run.cancel()
         waiting = [
             Span(span.batch, index, index + 1)
             for span in self._backlog

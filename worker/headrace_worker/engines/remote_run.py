@@ -41,6 +41,13 @@ class RemoteRun:
         elif self.progress and self.progress.index != news.index:
             self.progress = None
 
+    def cancel(self) -> None:
+        """End it as far as possible. If it cannot be ended, it counts as running until it ends, so
+        nothing happens if this is called again.
+        """
+        if self.task and not self.task.cancelling():
+            self.task.cancel()
+
     def find_limit(self) -> tuple[float, float] | None:
         """Return the time limit of its task or of its preparation in seconds, and when it is over
         (monotonic). Return None if there is no limit, or while the span waits for a process.

@@ -258,6 +258,32 @@ def test_of_a_cancelled_job_nothing_comes_back() -> None:
     run_engine(ThreadGrid(1), check)
 
 
+def test_a_cancelled_task_that_cannot_be_ended_keeps_its_slot_busy(tmp_path: Path) -> None:
+    end = tmp_path / "end"
+
+    def wait_for(path: str) -> None:
+        while not Path(path).exists():
+            time.sleep(0.01)
+
+    async def check(engine: RemoteEngine) -> None:
+        engine.submit(make_batch(wait_for, [str(end)]))
+        await wait_until(lambda: engine.list_running(1))
+        for _ in range(2):  # orders are repeated until they are confirmed
+            engine.cancel("job-1")
+            await asyncio.sleep(0.02)
+        assert (engine.busy_slots, engine.idle_slots, engine.outstanding) == (1, 0, frozenset())
+        assert engine.list_running(1) == []
+        engine.submit(make_batch(abs, [-3], key=2))
+        assert engine.pending_tasks == 1
+        end.touch()
+        assert open_values(await take_all(engine)) == {0: 3}
+
+    try:
+        run_engine(ThreadGrid(1), check)
+    finally:
+        end.touch()
+
+
 def test_one_task_that_waits_can_be_taken_back() -> None:
     async def check(engine: RemoteEngine) -> None:
         engine.submit(make_batch(time.sleep, [0.1, 0, 0]))
