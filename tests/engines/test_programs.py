@@ -214,6 +214,30 @@ def test_run_on_a_cluster_without_processes_says_what_it_waits_for(tmp_path: Pat
         cluster.stop()
 
 
+def test_a_run_whose_cluster_loses_its_processes_says_so_and_goes_on_with_others(
+    tmp_path: Path,
+) -> None:
+    shell = Shell(tmp_path)
+    write_code(tmp_path)
+    cluster = start_scheduler(tmp_path, shell, 1)
+    held = tmp_path / "held"
+    try:
+        run = start_holding(shell, f"dask://{cluster.address}", "hold", stdout=subprocess.DEVNULL)
+        wait_until(lambda: len(list(held.iterdir())) == 1)
+        (first,) = held.iterdir()
+        cluster.processes[-1].send_signal(signal.SIGTERM)
+        told = run.wait_for("headrace: waiting: ")
+        assert "the workers that hold its tasks have no slots at present" in told
+        assert f"{cluster.title} has no workers: start some" in told
+        (held / "go").touch()
+        cluster.add_worker()
+        assert run.wait() == 0
+        assert "10 tasks, 0 failed" in run.lines[-1]
+        assert len(list(held.iterdir())) == 3, f"another process than {first.name} ran them"
+    finally:
+        cluster.stop()
+
+
 WAITING_PROGRAM = """
 import sys
 import time
