@@ -137,7 +137,7 @@ class Backlog:
         self.calls = Calls(
             options,
             partial(open_stream, plan_wait=self._plan_wait),
-            on_told=self._take_room,
+            on_delivered=self._take_room,
             on_broken=self._fail_held,
         )
 
@@ -206,9 +206,9 @@ class Backlog:
             future.index, future.place, future.item = index, OUT, b""
             self._pace.note_out(now)
 
-    def _take_room(self, told: int) -> None:
+    def _take_room(self, delivered: int) -> None:
         """Hand over as many calls as there is room for. Called by the receiver after outcomes."""
-        del told
+        del delivered
         with self._lock:
             self._pace.measure(time.monotonic())
             self._fill()

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from headrace.carrier import Carrier
 from headrace.cluster import Cluster
+from headrace.data_uploader import DataUploader
 from headrace.engine_choice import choose_engine
 from headrace.ownership import Ownership
 from headrace.pace import Pace
@@ -96,11 +96,13 @@ class CallSession:
         if not self._is_pool:
             self.processes = max(1, self.count_slots())
 
-        self._carrier = Carrier(self.cluster.engine)
+        self._uploader = DataUploader(self.cluster.engine)
 
-    def open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
-        """Open a new stream of calls. ``told`` are its callbacks; see Stream."""
-        left, drop = self._carrier.lift(parameters, self.options.parameters)
+    def open_stream(
+        self, operation: str, parameters: dict[str, object], **callbacks: Any
+    ) -> Stream:
+        """Open a new stream of calls. See ``Stream`` for its ``callbacks``."""
+        left, drop = self._uploader.offload(parameters, self.options.parameters)
         stream = Stream(
             self.cluster.engine,
             "calls",
@@ -111,7 +113,7 @@ class CallSession:
             on_silence=self._say_why if self._address or not self._is_pool else None,
             explain=None if self._address else self._explain,
             on_end=drop,
-            **told,
+            **callbacks,
         )
         self._streams = {stream for stream in self._streams if not stream.ended} | {stream}
         return stream
@@ -137,7 +139,7 @@ class CallSession:
         """
         self.ownership.require()
         for stream in list(self._streams):
-            if stream.is_told_here:
+            if stream.is_receiver_thread:
                 stream.receive_here(is_over)
 
     def join(self) -> None:
@@ -162,10 +164,10 @@ class CallSession:
     def close(self) -> None:
         """Leave the cluster, or stop the embedded one. This may be called again."""
         if self.ownership.is_here:
-            self._carrier.close()
+            self._uploader.close()
             if self._address is not None:
                 with Limit.after(GOODBYE_SECONDS).applied():
-                    self._carrier.drop_all()
+                    self._uploader.drop_all()
             self._stack.close()
 
     def _explain(self, error: HeadraceError) -> HeadraceError:

@@ -48,11 +48,11 @@ class OpenStream(Protocol):
     ) -> Stream: ...
 
 
-class Attended:
+class BlockingCall:
     """A call whose caller waits for it, and receives outcomes if no other thread does.
 
-    See ``Stream.attend``. The caller decodes what the call returned, so exceptions of the decoding
-    are raised in the caller only.
+    See ``Stream.wait_for``. The caller decodes what the call returned, so exceptions of the
+    decoding are raised in the caller only.
     """
 
     __slots__ = ("bell", "error", "over", "value")
@@ -80,29 +80,29 @@ class Attended:
 class Calls:
     """Pending calls by the index of their task. It is thread-safe.
 
-    ``on_told`` is called with the number of calls whose outcomes were delivered, in the thread that
-    receives them. ``on_broken`` is called with the error that ends all calls, and returns the one
-    that they raise.
+    ``on_delivered`` is called with the number of calls whose outcomes were delivered, in the
+    thread that receives them. ``on_broken`` is called with the error that ends all calls, and
+    returns the one that they raise.
     """
 
     def __init__(
         self,
         options: CallOptions,
         open_stream: OpenStream,
-        on_told: Callable[[int], object] | None = None,
+        on_delivered: Callable[[int], object] | None = None,
         on_broken: Callable[[HeadraceError], HeadraceError] | None = None,
     ) -> None:
         self._options = options
         self._serializer: Serializer = options.serializer
-        self._on_told = on_told
+        self._on_delivered = on_delivered
         self._on_broken = on_broken
         self._lock = make_lock()
         #: The callback of each call, or the waiting caller, and the label of its function.
-        self._waiting: dict[int, tuple[Settle | Attended, str]] = {}
+        self._waiting: dict[int, tuple[Settle | BlockingCall, str]] = {}
         #: The outcomes that the receiver thread must still deliver. Each is removed before its
         #: callback runs, because a callback may wait for another call and continue with this queue
         #: there.
-        self._untold: deque[tuple[Settle, bytes | TaskFailure, int, str]] = deque()
+        self._undelivered: deque[tuple[Settle, bytes | TaskFailure, int, str]] = deque()
         self.stream = open_stream(
             CALL,
             options.parameters,
@@ -158,13 +158,13 @@ class Calls:
         """
         item = self.seal(function, args, kwds)
         label = label_function(function)
-        call = Attended()
+        call = BlockingCall()
         with self._lock:
-            index = self.stream.put(item, attended=True)
+            index = self.stream.put(item, awaited=True)
             self._waiting[index] = call, label
         del function, args, kwds, item
         self.stream.push()
-        self.stream.attend(call)
+        self.stream.wait_for(call)
         while not call.over:
             take(call.bell)
         if call.error is not None:
@@ -178,7 +178,7 @@ class Calls:
     @property
     def are_waiting(self) -> bool:
         """Whether there are calls whose outcomes have not all been delivered. It takes no lock."""
-        return bool(self._waiting or self._untold)
+        return bool(self._waiting or self._undelivered)
 
     def list_waiting(self) -> list[int]:
         """Return the indices of the calls that are not over."""
@@ -191,11 +191,11 @@ class Calls:
     def _take_failures(self, failures: Sequence[TaskFailure]) -> None:
         self._take((failure.index, failure) for failure in failures)
 
-    def _take(self, told: Iterable[tuple[int, bytes | TaskFailure]]) -> None:
+    def _take(self, outcomes: Iterable[tuple[int, bytes | TaskFailure]]) -> None:
         others = 0
-        for index, what in told:
+        for index, what in outcomes:
             call, label = self._waiting.get(index, (None, ""))
-            if isinstance(call, Attended):
+            if isinstance(call, BlockingCall):
                 if isinstance(what, TaskFailure):
                     call.take_error(open_failure(what, self._serializer))
                 else:
@@ -203,21 +203,21 @@ class Calls:
                 # Not earlier: if this is interrupted before, the outcome is delivered again.
                 self._waiting.pop(index, None)
             elif call is not None and self._waiting.pop(index, None) is not None:
-                self._untold.append((call, what, index, label))
+                self._undelivered.append((call, what, index, label))
                 others += 1
         if others:
-            self._tell_others(others)
+            self._deliver(others)
 
-    def _tell_others(self, others: int) -> None:
-        while self._untold:
-            settle, what, index, label = self._untold.popleft()
+    def _deliver(self, count: int) -> None:
+        while self._undelivered:
+            settle, what, index, label = self._undelivered.popleft()
             if isinstance(what, TaskFailure):
                 call_safely(settle, (False, open_failure(what, self._serializer)))
             else:
                 call_safely(settle, *open_outcomes(self._serializer, [what], index, label))
             del settle, what
-        if self._on_told:
-            self._on_told(others)
+        if self._on_delivered:
+            self._on_delivered(count)
 
     def _fail_all(self, error: HeadraceError) -> None:
         if self._on_broken:
@@ -225,7 +225,7 @@ class Calls:
         while self._waiting:
             with self._lock:
                 call = self._waiting.popitem()[1][0] if self._waiting else None
-            if isinstance(call, Attended):
+            if isinstance(call, BlockingCall):
                 call.take_error(error)
             elif call:
                 call_safely(call, (False, error))

@@ -4,7 +4,7 @@
     worker ◄── JobQueue.read, once ── a reference in the parameters of the jobs that need it
 
 Nobody runs such a job. It is deleted with the job that it is for. If several jobs of a pool need
-it, it is deleted when its client drops it or falls silent; see ``carrier``.
+it, it is deleted when its client drops it or falls silent; see ``data_uploader``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_plan_specs(
             (make_data_spec(name, job_id), pack_batch([value])) for name, value in large.items()
         ]
         jobs = {name: spec.id for name, (spec, _) in zip(large, data, strict=True)}
-        parameters = refer(parameters, large, jobs)
+        parameters = replace_large(parameters, large, jobs)
     carried = plan.inputs is not None
     spec = make_job_spec(
         service,
@@ -81,7 +81,7 @@ def find_large(parameters: Parameters) -> dict[str, bytes]:
     return large
 
 
-def refer(
+def replace_large(
     parameters: Parameters, large: Mapping[str, bytes], jobs: Mapping[str, str]
 ) -> Parameters:
     """Return the same parameters with references instead of large values.

@@ -62,7 +62,7 @@ class Inbox:
         self._under_way: dict[Future[Collected], range] = {}
         #: The pending request that plans further pieces.
         self._planning: Future[Collected] | None = None
-        self.untold: deque[Collected] = deque()
+        self.undelivered: deque[Collected] = deque()
 
     def collect(self, wait_seconds: float, *, ahead: bool = False) -> None:
         """Wait for outcomes and fetch them. Raises HeadraceError.
@@ -93,7 +93,7 @@ class Inbox:
         with self._lock:
             # An interruption cannot separate these two: no outcome is lost or passed on twice.
             self._place = (collected.cursor, collected.failure_cursor, spans)
-            self.untold.append(collected)
+            self.undelivered.append(collected)
         if collected.pieces:
             self._plan(collected.pieces)
         if spans or collected.failures:
@@ -122,7 +122,7 @@ class Inbox:
             if future is self._planning:  # the only one that fetches failures
                 failure_cursor = collected.failure_cursor
             self._place = (cursor, failure_cursor, (*delivered, *_list_spans(collected)))
-            self.untold.append(collected)
+            self.undelivered.append(collected)
             if piece.start < collected.cursor < piece.stop:  # it ends before a damaged value
                 self._pieces.appendleft(range(collected.cursor, piece.stop))
             if future is self._planning:

@@ -61,24 +61,24 @@ class Lanes:
 
     def begin(self, call: Callable[[], T]) -> Future[T]:
         """Start a call in another thread; its duration helps to choose how many may be pending."""
-        told: Future[T] = Future()
+        future: Future[T] = Future()
 
         def run() -> None:
             begun = time.monotonic()
             try:
                 answer = call()
             except BaseException as error:  # noqa: BLE001 - the caller that waits gets it
-                told.set_exception(error)
+                future.set_exception(error)
             else:
                 self._window.note(time.monotonic() - begun)
-                told.set_result(answer)
+                future.set_result(answer)
 
         self._start_threads()
         if self._threads:
             self._calls.put(run)
         else:
             run()
-        return told
+        return future
 
     def close(self) -> None:
         """End the threads after the calls that were started."""

@@ -34,15 +34,15 @@ class OutageNotice:
         self._tell = tell
         self._failed_at = -math.inf
         #: The calls of ``note`` that said that nobody answers (False), or that the key is refused.
-        self._told: dict[bool, object] = {}
+        self._reported: dict[bool, object] = {}
 
     def note(self, error: UnreachableError) -> None:
         """Note an attempt that failed and will be repeated."""
         before, self._failed_at = self._failed_at, time.monotonic()
         if self._failed_at - before > FORGET_SECONDS:
-            self._told.clear()
+            self._reported.clear()
         this_call = object()
-        if self._told.setdefault(error.refusal is not None, this_call) is this_call:
+        if self._reported.setdefault(error.refusal is not None, this_call) is this_call:
             self._tell(f"{error}; trying to reconnect{self._describe_patience()}")
 
     def _describe_patience(self) -> str:

@@ -280,7 +280,7 @@ class Pool:
         if self._state == RUN:
             raise ValueError("Pool is still running")
         for window in list(self._windows):
-            window.lift()  # as in multiprocessing, they end even if nobody reads the results
+            window.remove_limit()  # as in multiprocessing, they end even if nobody reads results
         self._session.join()
 
     def _require_running(self) -> None:

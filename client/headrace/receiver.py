@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 20.0
 
 
-class Attendee(Protocol):
+class Waiter(Protocol):
     """A caller that waits for the outcome of one task. ``bell`` rings when it has arrived."""
 
     bell: SimpleQueue[None]
@@ -67,17 +67,17 @@ class Receiver:
         self._plan_wait = plan_wait or (lambda: MAX_WAIT_SECONDS)
         self.bell: SimpleQueue[None] = SimpleQueue()
         #: Whether there are tasks that no caller waits for, and the tasks that one waits for.
-        self.unattended = False
-        self.attended: set[int] = set()
+        self.has_unawaited = False
+        self.awaited: set[int] = set()
         #: Callers that wait while another thread receives.
-        self._attendees: dict[Attendee, None] = {}
+        self._waiters: dict[Waiter, None] = {}
         #: Held by the thread that receives; nothing is received until the job has been submitted.
         self._receiving: object | None = self
         self._fault: HeadraceError | None = None
         self._thread = threading.Thread(target=self._run, name="headrace-receiver", daemon=True)
 
     @property
-    def is_here(self) -> bool:
+    def is_receiver_thread(self) -> bool:
         """Whether the calling thread passes outcomes on, and so cannot wait for them."""
         return threading.current_thread() is self._thread
 
@@ -87,18 +87,18 @@ class Receiver:
         self._receiving = None
         self.bell.put(None)
 
-    def attend(self, attendee: Attendee) -> None:
+    def wait_for(self, waiter: Waiter) -> None:
         """Wait for an outcome; receive in this thread whenever no other thread does."""
-        while not (attendee.over or self._lifetime.ended):
-            if self.is_here:  # a callback makes a call of its own, and waits for it
+        while not (waiter.over or self._lifetime.ended):
+            if self.is_receiver_thread:  # a callback makes a call of its own, and waits for it
                 self._receive_next(MAX_WAIT_SECONDS)
-            elif not self._attend_once(attendee):
-                take(attendee.bell)
-        self._attendees.pop(attendee, None)
+            elif not self._receive_once(waiter):
+                take(waiter.bell)
+        self._waiters.pop(waiter, None)
 
     def receive_here(self, is_over: Callable[[], bool]) -> None:
         """In a callback, receive until ``is_over`` returns true: no other thread could do it."""
-        while self.is_here and not (is_over() or self._lifetime.ended):
+        while self.is_receiver_thread and not (is_over() or self._lifetime.ended):
             self._receive_next(MAX_WAIT_SECONDS)
 
     def report(self, error: HeadraceError) -> None:
@@ -110,22 +110,22 @@ class Receiver:
         """Release the callbacks, which are not called any more."""
         self._on_values = self._on_failures = _ignore
 
-    def _attend_once(self, attendee: Attendee) -> bool:
+    def _receive_once(self, waiter: Waiter) -> bool:
         """Collect once. Returns False if another thread collects and will ring the bell."""
         mine = object()
         try:
             with self._lifetime.lock:
                 if self._receiving is not None:
-                    self._attendees[attendee] = None
+                    self._waiters[waiter] = None
                     return False
                 self._receiving = mine
-            self._attendees.pop(attendee, None)
-            untold = self._inbox.untold
-            if not untold:
+            self._waiters.pop(waiter, None)
+            undelivered = self._inbox.undelivered
+            if not undelivered:
                 self._inbox.collect(MAX_WAIT_SECONDS)
-            while untold and self._is_attended(untold[0]):
-                self._tell(untold[0])
-                untold.popleft()
+            while undelivered and self._are_awaited(undelivered[0]):
+                self._tell(undelivered[0])
+                undelivered.popleft()
             with self._lifetime.lock:
                 self._receiving = None
             if self._is_wanted():
@@ -140,17 +140,17 @@ class Receiver:
                 if self._receiving is mine:
                     self._receiving = None
             self.bell.put(None)
-            self._attendees.pop(attendee, None)
+            self._waiters.pop(waiter, None)
             raise
         return True
 
     def _is_wanted(self) -> bool:
         """Return whether there is something for the receiver thread to do."""
         return bool(
-            self.unattended
+            self.has_unawaited
             or self._lifetime.closed
-            or self._attendees
-            or self._inbox.untold
+            or self._waiters
+            or self._inbox.undelivered
             or self._fault
         )
 
@@ -192,31 +192,31 @@ class Receiver:
     def _receive_next(self, wait_seconds: float) -> None:
         """Collect outcomes once and pass them on. Called in the receiver thread."""
         inbox = self._inbox
-        if not inbox.untold and not inbox.collect_piece():
+        if not inbox.undelivered and not inbox.collect_piece():
             inbox.collect(wait_seconds, ahead=True)
-        while inbox.untold and not self._lifetime.ended:
-            self._tell(inbox.untold.popleft())
+        while inbox.undelivered and not self._lifetime.ended:
+            self._tell(inbox.undelivered.popleft())
 
-    def _is_attended(self, collected: Collected) -> bool:
+    def _are_awaited(self, collected: Collected) -> bool:
         return (
             not collected.complete
             and all(
-                index in self.attended
+                index in self.awaited
                 for run in collected.runs
                 for index in range(run.start, run.stop)
             )
-            and all(failure.index in self.attended for failure in collected.failures)
+            and all(failure.index in self.awaited for failure in collected.failures)
         )
 
     def _tell(self, collected: Collected) -> None:
         for run in collected.runs:
             self._on_values(run.start, unpack_batch(run.values))
-            if self.attended:
-                self.attended.difference_update(range(run.start, run.stop))
+            if self.awaited:
+                self.awaited.difference_update(range(run.start, run.stop))
         if collected.failures:
             self._refuse_initializer(collected.failures)
             self._on_failures(collected.failures)
-            self.attended.difference_update([failure.index for failure in collected.failures])
+            self.awaited.difference_update([failure.index for failure in collected.failures])
         if collected.complete:
             self._on_complete()
 
@@ -230,5 +230,5 @@ class Receiver:
                 raise self._fault
 
 
-def _ignore(*told: object) -> None:
+def _ignore(*arguments: object) -> None:
     """Replace a callback after the stream has ended."""

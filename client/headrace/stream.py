@@ -3,7 +3,7 @@
     put ─► outbox ─► sender thread ─► JobQueue.put (one batch of all pending inputs)
     on_values, on_failures ◄─ receiver thread ◄─ ResultQueue.collect (long-poll)
 
-    put, push, attend: the same in the thread of a caller that waits for the outcome anyway
+    put, push, wait_for: the same in the thread of a caller that waits for the outcome anyway
 
 Both threads are started by the first ``put`` and end when the job ends: when all outcomes have
 arrived after ``close``, or after ``cancel``. If one of them ends for any other reason, an error is
@@ -23,7 +23,7 @@ from headrace.engine import Engine
 from headrace.inbox import Inbox
 from headrace.lanes import Lanes
 from headrace.lifetime import Lifetime
-from headrace.receiver import Attendee, Receiver
+from headrace.receiver import Receiver, Waiter
 from headrace.sender import Sender
 from headrace.submission import SubmitOptions, make_job_spec
 from headrace_services.service import Parameters
@@ -59,7 +59,7 @@ class Stream:
 
     ``on_values(start, values)`` is called with the values of tasks from ``start`` on, and
     ``on_failures`` with tasks that failed, in any order. Both are called in the receiver thread;
-    for attended tasks they may be called in the thread of the attending caller, and are called
+    for awaited tasks they may be called in the thread of the waiting caller, and are called
     again if that thread is interrupted. ``on_broken`` is called once if the stream cannot go on;
     no further outcomes arrive then. With ``gather_seconds``, outcomes may be delayed by as many
     seconds so that more of them arrive together. ``plan_wait`` is called in the receiver thread and
@@ -130,22 +130,22 @@ class Stream:
         return self._lifetime.ended
 
     @property
-    def is_told_here(self) -> bool:
+    def is_receiver_thread(self) -> bool:
         """Whether the calling thread passes outcomes on, and so cannot wait for them."""
-        return self._receiver.is_here
+        return self._receiver.is_receiver_thread
 
-    def put(self, item: bytes, *, attended: bool = False) -> int:
+    def put(self, item: bytes, *, awaited: bool = False) -> int:
         """Add one task's input and return the task's index.
 
-        An ``attended`` input may be kept until ``push`` is called, and its outcome may not be
-        fetched until ``attend`` is called. Raises JobStateError after ``close``, the error that
+        An ``awaited`` input may be kept until ``push`` is called, and its outcome may not be
+        fetched until ``wait_for`` is called. Raises JobStateError after ``close``, the error that
         ended the stream, and UsageError if the input is too large to be sent.
         """
-        return self._add([item], attended=attended)
+        return self._add([item], awaited=awaited)
 
     def put_all(self, items: Sequence[bytes]) -> int:
         """Add several inputs and return the index of the first. Raises the errors of ``put``."""
-        return self._add(items, attended=False)
+        return self._add(items, awaited=False)
 
     def push(self) -> None:
         """Send pending inputs in this thread, unless another thread is sending."""
@@ -154,9 +154,9 @@ class Stream:
         except HeadraceError as error:
             self._receiver.report(error)
 
-    def attend(self, attendee: Attendee) -> None:
+    def wait_for(self, waiter: Waiter) -> None:
         """Wait for an outcome; receive in this thread whenever no other thread does."""
-        self._receiver.attend(attendee)
+        self._receiver.wait_for(waiter)
 
     def receive_here(self, is_over: Callable[[], bool]) -> None:
         """In a callback, receive until ``is_over`` returns true: no other thread could do it."""
@@ -224,11 +224,11 @@ class Stream:
     def join(self) -> None:
         """Wait until all outcomes have been passed on. Raises RuntimeError in a callback."""
         if not self._lifetime.ended:
-            if self.is_told_here:
+            if self.is_receiver_thread:
                 raise RuntimeError("cannot wait for all calls in the callback of one")
             self._lifetime.wait()
 
-    def _add(self, items: Sequence[bytes], *, attended: bool) -> int:
+    def _add(self, items: Sequence[bytes], *, awaited: bool) -> int:
         for item in items:
             refuse_large(item)
         with self._lifetime.lock:
@@ -236,12 +236,12 @@ class Stream:
                 raise self._broken
             if self._lifetime.closed:
                 raise JobStateError("this stream is closed: it takes no more tasks")
-            if attended:
-                self._receiver.attended.add(self._outbox.count)
+            if awaited:
+                self._receiver.awaited.add(self._outbox.count)
             index = self._outbox.add(items)
-            if not attended:
-                if not self._receiver.unattended:
-                    self._receiver.unattended = True
+            if not awaited:
+                if not self._receiver.has_unawaited:
+                    self._receiver.has_unawaited = True
                     self._receiver.bell.put(None)
                 self._outbox.ring()
             if not self._started:
@@ -300,5 +300,5 @@ class Stream:
             self._let_go()
 
 
-def _ignore(*told: object) -> None:
+def _ignore(*arguments: object) -> None:
     """Replace a callback after the stream has ended."""

@@ -32,7 +32,7 @@ class Window:
         self._left = 0
         self._limit = WINDOW_TASKS
         self._mean_bytes = 1.0
-        self._lifted = False
+        self._is_unlimited = False
         self._waiting = False
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._closed = False
@@ -62,9 +62,9 @@ class Window:
         most_bytes = FAR_WINDOW_BYTES if is_far else WINDOW_BYTES
         self._limit = int(min(WINDOW_TASKS, max(LEAST_TASKS, most_bytes / max(mean, 1.0))))
 
-    def lift(self) -> None:
+    def remove_limit(self) -> None:
         """Remove the limit, because somebody waits for the end, even if nobody fetches outcomes."""
-        self._lifted = True
+        self._is_unlimited = True
         self._bell.put(None)
 
     def close(self) -> None:
@@ -77,4 +77,4 @@ class Window:
         return self._entered - self._left
 
     def _may_go_on(self) -> bool:
-        return self._inside <= self._limit // 2 or self._lifted or self._closed
+        return self._inside <= self._limit // 2 or self._is_unlimited or self._closed

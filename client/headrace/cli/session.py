@@ -124,7 +124,7 @@ def deliver(
     Unless ``is_worker_coming`` by itself, it is shown what the job waits for. If ``log_of`` is
     given, the job's log is read from that engine and shown meanwhile.
     """
-    received, taken = Received(), _Taken()
+    received, processed = Received(), _ProcessedCounter()
     shown = JobObject() if as_json else None
     if shown:
         target = shown.aim(job.status.service, target)
@@ -135,7 +135,7 @@ def deliver(
             progress,
             wait_seconds,
             received,
-            taken,
+            processed,
             is_worker_coming=is_worker_coming,
             log_of=log_of,
         )
@@ -149,7 +149,7 @@ def deliver(
         raise UnknownJobError(f"job {job.id} was deleted, and its results with it") from None
     except KeyboardInterrupt as error:
         progress.close()
-        _say_how_to_return(job, embedded=embedded, written=_describe_written(job, taken))
+        _say_how_to_return(job, embedded=embedded, written=_describe_written(job, processed))
         return find_exit_code(error)
     except OutputError:
         progress.close()
@@ -219,7 +219,7 @@ def _submit(
         click.get_current_context().exit(find_exit_code(error))
 
 
-class _Taken:
+class _ProcessedCounter:
     """Counts the values that have been processed, which is when the next one is requested."""
 
     count = 0
@@ -236,7 +236,7 @@ def _gather(
     progress: Progress,
     wait_seconds: float | None,
     received: Received,
-    taken: _Taken,
+    processed: _ProcessedCounter,
     *,
     is_worker_coming: bool,
     log_of: Engine | None,
@@ -258,7 +258,7 @@ def _gather(
     )
     try:
         with _show_log(log_of, job):
-            return job.gather(taken.watch(values), target)
+            return job.gather(processed.watch(values), target)
     except WaitTimedOutError:
         progress.close()
         raise WaitTimedOutError(
@@ -339,11 +339,11 @@ def _say_what_is_left(job: Job, received: Received, *, embedded: bool) -> None:
         _say_kept(job)
 
 
-def _describe_written(job: Job, taken: _Taken) -> str:
+def _describe_written(job: Job, processed: _ProcessedCounter) -> str:
     """Return what an interrupted command has written: pictures are written one by one."""
     if job.status.service != "images":
         return ""
-    return f"{taken.count:,} of {count(job.status.tasks, 'picture')} written"
+    return f"{processed.count:,} of {count(job.status.tasks, 'picture')} written"
 
 
 def _say_how_to_return(job: Job, *, embedded: bool, written: str = "") -> None:

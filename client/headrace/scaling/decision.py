@@ -1,6 +1,6 @@
 """Decides how many workers there should be from what was observed, without clocks or network.
 
-Sight, Past ─► decide ─► Decision: more workers, or which of them go, and why
+Observation, History ─► decide ─► Decision: more workers, or which of them go, and why
 
 The number of needed slots is the waiting and running work, in slot seconds, divided by the seconds
 in which it should be done, but at least the number of busy slots. More workers are requested at
@@ -50,14 +50,14 @@ class Candidate(Struct, frozen=True):
     connected_at: float
 
 
-class Sight(Struct, frozen=True):
+class Observation(Struct, frozen=True):
     """What is observed at the moment ``at`` (monotonic).
 
     ``work_seconds`` is how long one slot would be busy with the waiting and running work that our
     workers can do, and ``tasks`` is the number of its tasks. ``other_slots`` are those of workers
     that are not ours but help with it; they do ``others_seconds`` of it in the target time.
     ``held`` says why work waits although there are slots, or is "". ``is_working`` means that tasks
-    have ended recently. ``stranded`` says what else waits, or is "", and ``uncounted`` is the
+    have ended recently. ``unschedulable`` says what else waits, or is "", and ``uncounted`` is the
     number of those tasks.
     """
 
@@ -69,7 +69,7 @@ class Sight(Struct, frozen=True):
     held: str = ""
     is_working: bool = False
     others_seconds: float = 0.0
-    stranded: str = ""
+    unschedulable: str = ""
     uncounted: int = 0
 
     @property
@@ -78,7 +78,7 @@ class Sight(Struct, frozen=True):
         return [worker for worker in self.workers if not worker.is_draining]
 
 
-class Past(Struct, frozen=True):
+class History(Struct, frozen=True):
     """What is remembered between two decisions.
 
     It is how many workers were needed at which times, since when this is known, how many were last
@@ -87,11 +87,11 @@ class Past(Struct, frozen=True):
 
     needs: tuple[tuple[float, int], ...] = ()
     since: float | None = None
-    asked: int | None = None
-    asked_at: float = -inf
+    requested: int | None = None
+    requested_at: float = -inf
     slots_each: float = 0.0
 
-    def forget(self) -> Past:
+    def forget(self) -> History:
         """Return what is left if nothing can be observed: no worker goes for a cooldown then."""
         return replace(self, needs=(), since=None)
 
@@ -105,7 +105,7 @@ class Decision(Struct, frozen=True):
 
     workers: int
     why: str
-    past: Past
+    history: History
     is_change: bool = False
     leaving: tuple[Candidate, ...] = ()
     now: int = 0
@@ -120,37 +120,39 @@ class Decision(Struct, frozen=True):
         return f"from {count(self.now, 'worker')} to {self.workers}: {self.why}{drained}"
 
 
-def decide(sight: Sight, bounds: Bounds, past: Past) -> Decision:
+def decide(observation: Observation, bounds: Bounds, history: History) -> Decision:
     """Decide how many workers there should be."""
-    decision = _decide(sight, bounds, past)
-    return replace(decision, now=len(sight.open_workers), uncounted=sight.uncounted)
+    decision = _decide(observation, bounds, history)
+    return replace(decision, now=len(observation.open_workers), uncounted=observation.uncounted)
 
 
-def _decide(sight: Sight, bounds: Bounds, past: Past) -> Decision:
-    open_workers = sight.open_workers
+def _decide(observation: Observation, bounds: Bounds, history: History) -> Decision:
+    open_workers = observation.open_workers
     current = len(open_workers)
     if open_workers:
         slots_each = sum(worker.slots for worker in open_workers) / current
-        past = replace(past, slots_each=max(1.0, slots_each))
-    need = _find_need(sight, bounds, past)
-    since = sight.at if past.since is None else past.since
-    needs = _remember(past.needs, sight.at, need, bounds.cooldown_seconds)
-    past = replace(past, needs=needs, since=since)
-    told = _describe(sight, bounds)
+        history = replace(history, slots_each=max(1.0, slots_each))
+    need = _find_need(observation, bounds, history)
+    since = observation.at if history.since is None else history.since
+    needs = _remember(history.needs, observation.at, need, bounds.cooldown_seconds)
+    history = replace(history, needs=needs, since=since)
+    reason = _describe(observation, bounds)
     if current < bounds.least and need == bounds.least:
-        told = f"{count(bounds.least, 'worker')} at least; {told}"
+        reason = f"{count(bounds.least, 'worker')} at least; {reason}"
     if need > current or current < bounds.least:
-        return _grow(sight, bounds, past, max(need, bounds.least), told)
+        return _grow(observation, bounds, history, max(need, bounds.least), reason)
     if current > bounds.most:
-        return _shrink(sight, bounds.most, past, f"{count(bounds.most, 'worker')} at most")
+        return _shrink(observation, bounds.most, history, f"{count(bounds.most, 'worker')} at most")
     enough = max(number for _, number in needs)
     if enough >= current:
-        return Decision(current, told, past)
-    settled_at = max(since, past.asked_at) + bounds.cooldown_seconds
-    if sight.at < settled_at:
-        left = format_seconds(settled_at - sight.at)
-        return Decision(current, f"{told}; {need} would do, if that is so for {left} more", past)
-    return _shrink(sight, enough, past, told)
+        return Decision(current, reason, history)
+    settled_at = max(since, history.requested_at) + bounds.cooldown_seconds
+    if observation.at < settled_at:
+        left = format_seconds(settled_at - observation.at)
+        return Decision(
+            current, f"{reason}; {need} would do, if that is so for {left} more", history
+        )
+    return _shrink(observation, enough, history, reason)
 
 
 def choose_leaving(workers: Iterable[Candidate], number: int) -> tuple[Candidate, ...]:
@@ -159,21 +161,21 @@ def choose_leaving(workers: Iterable[Candidate], number: int) -> tuple[Candidate
     return tuple(order[:number])
 
 
-def _find_need(sight: Sight, bounds: Bounds, past: Past) -> int:
+def _find_need(observation: Observation, bounds: Bounds, history: History) -> int:
     """Return how many workers would do the work in time, within the bounds."""
-    busy = sum(worker.busy for worker in sight.open_workers)
-    if not sight.tasks:
-        return max(bounds.least, int(sight.is_working and not sight.other_slots))
-    in_time = (sight.work_seconds - sight.others_seconds) / bounds.target_seconds
-    slots = min(max(in_time, busy), sight.tasks)
-    if not past.slots_each:  # the first one will show how many slots it has
+    busy = sum(worker.busy for worker in observation.open_workers)
+    if not observation.tasks:
+        return max(bounds.least, int(observation.is_working and not observation.other_slots))
+    in_time = (observation.work_seconds - observation.others_seconds) / bounds.target_seconds
+    slots = min(max(in_time, busy), observation.tasks)
+    if not history.slots_each:  # the first one will show how many slots it has
         return min(max(bounds.least, int(slots > 0)), bounds.most)
-    current = len(sight.open_workers)
-    if abs(slots - current * past.slots_each) <= TOLERANCE * current * past.slots_each:
+    current = len(observation.open_workers)
+    if abs(slots - current * history.slots_each) <= TOLERANCE * current * history.slots_each:
         need = current
     else:
-        need = ceil(slots / past.slots_each)
-    least = bounds.least if sight.other_slots else max(1, bounds.least)
+        need = ceil(slots / history.slots_each)
+    least = bounds.least if observation.other_slots else max(1, bounds.least)
     return min(max(need, least), bounds.most)
 
 
@@ -187,37 +189,40 @@ def _remember(
     )
 
 
-def _grow(sight: Sight, bounds: Bounds, past: Past, need: int, told: str) -> Decision:
-    current = len(sight.open_workers)
-    if sight.held and current >= bounds.least:
-        return Decision(current, f"{told}; more would not help: {sight.held}", past)
-    is_recent = sight.at < past.asked_at + max(bounds.cooldown_seconds, START_SECONDS)
-    asked = min(past.asked or 0, bounds.most)
-    wanted = min(need, max(2 * max(current, asked), LEAST_STEP, bounds.least))
-    if past.since == sight.at:  # an earlier process may have requested more, which will come
+def _grow(
+    observation: Observation, bounds: Bounds, history: History, need: int, reason: str
+) -> Decision:
+    current = len(observation.open_workers)
+    if observation.held and current >= bounds.least:
+        return Decision(current, f"{reason}; more would not help: {observation.held}", history)
+    is_recent = observation.at < history.requested_at + max(bounds.cooldown_seconds, START_SECONDS)
+    requested = min(history.requested or 0, bounds.most)
+    wanted = min(need, max(2 * max(current, requested), LEAST_STEP, bounds.least))
+    # An earlier process may have requested more, which will come.
+    if history.since == observation.at:
         wanted = need
-    wanted = max(wanted, asked)  # a lower number would remove some without draining them
-    if is_recent and past.asked is not None and wanted <= past.asked:
-        coming = count(past.asked - current, "worker")
-        return Decision(current, f"{told}; {coming} more were asked for before", past)
-    past = replace(past, asked=wanted, asked_at=sight.at)
-    return Decision(wanted, told, past, is_change=True)
+    wanted = max(wanted, requested)  # a lower number would remove some without draining them
+    if is_recent and history.requested is not None and wanted <= history.requested:
+        coming = count(history.requested - current, "worker")
+        return Decision(current, f"{reason}; {coming} more were asked for before", history)
+    history = replace(history, requested=wanted, requested_at=observation.at)
+    return Decision(wanted, reason, history, is_change=True)
 
 
-def _shrink(sight: Sight, wanted: int, past: Past, told: str) -> Decision:
-    open_workers = sight.open_workers
+def _shrink(observation: Observation, wanted: int, history: History, reason: str) -> Decision:
+    open_workers = observation.open_workers
     leaving = choose_leaving(open_workers, len(open_workers) - wanted)
-    past = replace(past, asked=wanted, asked_at=sight.at)
-    return Decision(wanted, told, past, is_change=True, leaving=leaving)
+    history = replace(history, requested=wanted, requested_at=observation.at)
+    return Decision(wanted, reason, history, is_change=True, leaving=leaving)
 
 
-def _describe(sight: Sight, bounds: Bounds) -> str:
+def _describe(observation: Observation, bounds: Bounds) -> str:
     """Return what there is to do, in words."""
-    beside = f"; not counted: {sight.stranded}" if sight.stranded else ""
-    if not sight.tasks:
-        return f"{'all work is done' if sight.is_working else 'there is no work'}{beside}"
-    slots = sum(worker.slots for worker in sight.open_workers) + sight.other_slots
-    lasts = format_seconds(sight.work_seconds / max(1, slots))
+    beside = f"; not counted: {observation.unschedulable}" if observation.unschedulable else ""
+    if not observation.tasks:
+        return f"{'all work is done' if observation.is_working else 'there is no work'}{beside}"
+    slots = sum(worker.slots for worker in observation.open_workers) + observation.other_slots
+    lasts = format_seconds(observation.work_seconds / max(1, slots))
     work = f"work for {lasts} on {count(slots, 'slot')}" if slots else "work and no slot"
-    tasks, target = count(sight.tasks, "task"), format_seconds(bounds.target_seconds)
+    tasks, target = count(observation.tasks, "task"), format_seconds(bounds.target_seconds)
     return f"{work} ({tasks}), to be done in {target}{beside}"

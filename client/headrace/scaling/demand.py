@@ -24,27 +24,27 @@ class Demand(Struct, frozen=True):
     """The work for the fleet: in seconds of one slot, and in tasks.
 
     ``others_seconds`` of it are done in time by workers outside the fleet, which have
-    ``other_slots`` for it. ``stranded`` is the work that no worker at all could do.
+    ``other_slots`` for it. ``unschedulable`` is the work that no worker at all could do.
     """
 
     work_seconds: float
     tasks: int
     others_seconds: float = 0.0
     other_slots: int = 0
-    stranded: tuple[Backlog, ...] = ()
+    unschedulable: tuple[Backlog, ...] = ()
 
     @property
     def uncounted(self) -> int:
-        """How many tasks are stranded."""
-        return sum(part.tasks for part in self.stranded)
+        """How many tasks are unschedulable."""
+        return sum(part.tasks for part in self.unschedulable)
 
-    def describe_stranded(self) -> str:
+    def describe_unschedulable(self) -> str:
         """Return what is not counted because no worker could do it; "" for nothing."""
-        if not self.stranded:
+        if not self.unschedulable:
             return ""
         kinds = [
             f"{part.service!r}{' with a time limit' if part.is_limited else ''}"
-            for part in self.stranded
+            for part in self.unschedulable
         ]
         more = f" and {len(kinds) - NAMED} more" if len(kinds) > NAMED else ""
         tasks = count(self.uncounted, "task")

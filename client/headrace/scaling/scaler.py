@@ -17,7 +17,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from headrace.scaling.commands import CommandFailedError
-from headrace.scaling.decision import Bounds, Candidate, Decision, Past, Sight, decide
+from headrace.scaling.decision import Bounds, Candidate, Decision, History, Observation, decide
 from headrace.scaling.demand import Demand, measure_demand
 from headrace.scaling.fleet import Fleet
 from headrace_wire.errors import (
@@ -77,13 +77,13 @@ class Scaler:
         self._bounds = bounds
         self._is_rehearsal = is_rehearsal
         self._read_clock = read_clock
-        self._past = Past()
+        self._history = History()
         #: The workers that were told to drain and whose machine or container still exists, by their
         #: ids.
         self._leaving: dict[str, Candidate] = {}
         #: The fleet's workers when some were last seen, which show what new ones will offer.
         self._models: list[WorkerStatus] = []
-        self._told_stranded = ""
+        self._logged_unschedulable = ""
         #: Whether to continue what an earlier process has begun. One that only looks once does not
         #: do this, because the earlier process may still be running.
         self._adopts = False
@@ -103,37 +103,39 @@ class Scaler:
         Raises CommandFailedError, and the errors of calls. What failed is tried again in the next
         step.
         """
-        sight = self._look()
-        if sight.at < self._complete_at:
-            current = len(sight.open_workers)
+        observation = self._observe()
+        if observation.at < self._complete_at:
+            current = len(observation.open_workers)
             return Decision(
-                current, "workers come back to the coordinator", self._past, now=current
+                current, "workers come back to the coordinator", self._history, now=current
             )
         # If one worker cannot be removed, others can still be started.
         failure: CommandFailedError | None = None
         try:
-            self._remove(sight)
+            self._remove(observation)
         except CommandFailedError as error:
             failure = error
-        decision = decide(sight, self._bounds, self._past)
+        decision = decide(observation, self._bounds, self._history)
         try:
             if decision.is_change and not self._is_rehearsal:
                 self._carry_out(decision)
         except BaseException:
-            self._past = self._without_asking(decision.past)
+            self._history = self._without_request(decision.history)
             raise
         if self._is_rehearsal:  # nothing was requested
-            decision = replace(decision, past=self._without_asking(decision.past))
-        self._past = decision.past
+            decision = replace(decision, history=self._without_request(decision.history))
+        self._history = decision.history
         is_news = decision.is_change and not self._is_rehearsal
         log.log(logging.INFO if is_news else logging.DEBUG, "%s", decision.describe())
         if failure:
             raise failure
         return decision
 
-    def _without_asking(self, past: Past) -> Past:
+    def _without_request(self, history: History) -> History:
         """Return what is remembered of a decision that was not carried out: only the needs."""
-        return replace(past, asked=self._past.asked, asked_at=self._past.asked_at)
+        return replace(
+            history, requested=self._history.requested, requested_at=self._history.requested_at
+        )
 
     def run(
         self,
@@ -181,7 +183,7 @@ class Scaler:
                 log.info("on their way out already: %s", _name([*self._leaving.values()]))
         self._adopts = False
 
-    def _look(self) -> Sight:
+    def _observe(self) -> Observation:
         overview = self._cluster.overview()
         self._note_start(overview)
         statuses = self._cluster.workers()
@@ -189,7 +191,7 @@ class Scaler:
         ours = self._fleet.choose_ours(connected)
         self._adopt(ours)
         demand = self._measure_demand(overview, statuses, connected, {one.id for one in ours})
-        return Sight(
+        return Observation(
             at=self._read_clock(),
             work_seconds=demand.work_seconds,
             tasks=demand.tasks,
@@ -198,7 +200,7 @@ class Scaler:
             held=overview.held or overview.problem,
             is_working=overview.done_per_second + overview.failed_per_second > 0,
             others_seconds=demand.others_seconds,
-            stranded=demand.describe_stranded(),
+            unschedulable=demand.describe_unschedulable(),
             uncounted=demand.uncounted,
         )
 
@@ -220,11 +222,11 @@ class Scaler:
             [one for one in statuses if one.id in open_ids and one.id not in ours],
             self._bounds.target_seconds,
         )
-        kinds = ", ".join(sorted({part.service for part in demand.stranded}))
-        if kinds != self._told_stranded:
-            self._told_stranded = kinds
+        kinds = ", ".join(sorted({part.service for part in demand.unschedulable}))
+        if kinds != self._logged_unschedulable:
+            self._logged_unschedulable = kinds
             if kinds:
-                log.warning("%s: more workers would not help", demand.describe_stranded())
+                log.warning("%s: more workers would not help", demand.describe_unschedulable())
         return demand
 
     def _note_start(self, overview: Overview) -> None:
@@ -233,7 +235,7 @@ class Scaler:
             log.info("the coordinator is back")
         is_new = self._started_at is not None and overview.started_at != self._started_at
         if self._is_away or is_new:
-            self._past = self._past.forget()
+            self._history = self._history.forget()
             self._complete_at = self._read_clock() + RETURN_SECONDS
         self._is_away = False
         self._started_at = overview.started_at
@@ -252,17 +254,17 @@ class Scaler:
 
     def remove_gone(self) -> None:
         """Only check whether draining workers have gone. Raises the same errors as ``step``."""
-        sight = self._look()
-        if sight.at >= self._complete_at:
-            self._remove(sight)
+        observation = self._observe()
+        if observation.at >= self._complete_at:
+            self._remove(observation)
 
-    def _remove(self, sight: Sight) -> None:
+    def _remove(self, observation: Observation) -> None:
         """Remove the machines of the drained workers that have gone."""
-        connected = {worker.id for worker in sight.workers}
+        connected = {worker.id for worker in observation.workers}
         gone = [worker for worker in self._leaving.values() if worker.id not in connected]
         if gone:
-            asked = self._past.asked
-            stay = len(sight.open_workers) if asked is None else asked
+            requested = self._history.requested
+            stay = len(observation.open_workers) if requested is None else requested
             self._fleet.resize(stay + len(self._leaving) - len(gone), gone)
             for worker in gone:
                 del self._leaving[worker.id]

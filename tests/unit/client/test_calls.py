@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from headrace import stream
-from headrace.calls import Attended, Calls, open_failure, open_outcomes
+from headrace.calls import BlockingCall, Calls, open_failure, open_outcomes
 from headrace.outcomes import Outcome
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions, pickling
@@ -24,16 +24,16 @@ from headrace_wire.messages.failures import ERROR, TaskFailure
 class FakeStream:
     """Takes calls in, and is told what came of them by the test."""
 
-    def __init__(self, operation: str, parameters: dict[str, object], **told: Any) -> None:
+    def __init__(self, operation: str, parameters: dict[str, object], **callbacks: Any) -> None:
         del operation
         self.serializer = parameters["serializer"]
-        self.told = told
+        self.callbacks = callbacks
         self.count = 0
-        #: What happens while a caller attends.
+        #: What happens while a caller waits.
         self.meanwhile: list[object] = []
 
-    def put(self, item: bytes, *, attended: bool) -> int:
-        assert attended
+    def put(self, item: bytes, *, awaited: bool) -> int:
+        assert awaited
         return self.put_all([item])
 
     def put_all(self, items: Sequence[bytes]) -> int:
@@ -44,13 +44,13 @@ class FakeStream:
     def push(self) -> None:
         pass
 
-    def attend(self, call: Attended) -> None:
+    def wait_for(self, call: BlockingCall) -> None:
         self.tell(self.count - 1, self.meanwhile)
         assert call.over
 
     def tell(self, start: int, values: Sequence[object]) -> None:
         pack = pickle.dumps if self.serializer == "cloudpickle" else pack_value
-        self.told["on_values"](start, [pack(value) for value in values])
+        self.callbacks["on_values"](start, [pack(value) for value in values])
 
 
 class Leaves:
@@ -73,7 +73,9 @@ class Picky(Exception):  # noqa: N818 - a user's own
 
 def make_calls(serializer: Serializer = "msgpack") -> tuple[Calls, FakeStream]:
     options = CallOptions(serializer=serializer)
-    calls = Calls(options, lambda *words, **told: cast("Stream", FakeStream(*words, **told)))
+    calls = Calls(
+        options, lambda *words, **callbacks: cast("Stream", FakeStream(*words, **callbacks))
+    )
     return calls, cast("FakeStream", calls.stream)
 
 
@@ -103,7 +105,7 @@ def test_a_caller_who_waits_opens_the_value_itself() -> None:
 
 
 def test_an_outcome_that_comes_again_is_the_same() -> None:
-    call = Attended()
+    call = BlockingCall()
     call.take_value(b"1")
     call.take_value(b"1")
     call.take_error(ValueError())
@@ -131,8 +133,8 @@ def test_when_the_stream_breaks_everybody_is_told_once() -> None:
     settled: list[Outcome] = []
     calls.call("m:f", (), {}, settled.append)
     error = HeadraceError("gone")
-    stream.told["on_broken"](error)
-    stream.told["on_broken"](error)
+    stream.callbacks["on_broken"](error)
+    stream.callbacks["on_broken"](error)
     stream.tell(0, ["late"])
     assert settled == [(False, error)]
 
@@ -145,12 +147,12 @@ def test_a_value_that_ends_its_reader_is_an_error_of_its_call() -> None:
     assert isinstance(error.__cause__, SystemExit)
 
 
-@pytest.mark.parametrize("attended", [True, False])
-def test_a_result_that_cannot_be_opened_says_whose_it_is(attended: bool) -> None:
+@pytest.mark.parametrize("is_blocking", [True, False])
+def test_a_result_that_cannot_be_opened_says_whose_it_is(*, is_blocking: bool) -> None:
     calls, stream = make_calls("cloudpickle")
     stream.meanwhile = [Picky("a", "b")]
     outcomes: list[Outcome] = []
-    if attended:
+    if is_blocking:
         with pytest.raises(TaskFailedError) as caught:
             calls.apply(len, ([],), {})
         error: Any = caught.value

@@ -126,8 +126,8 @@ def open_inbox(coordinator: FarCoordinator) -> Inbox:
 
 def take(inbox: Inbox) -> list[int]:
     """The tasks that have come, in order of their coming."""
-    told = [run.start for collected in inbox.untold for run in collected.runs]
-    inbox.untold.clear()
+    told = [run.start for collected in inbox.undelivered for run in collected.runs]
+    inbox.undelivered.clear()
     return told
 
 
@@ -184,13 +184,13 @@ def test_a_failure_comes_while_pieces_keep_coming_and_comes_once() -> None:
             if index in {0, PLANNED_PIECES}:
                 coordinator.failures.append(make_failure(index))
             assert inbox.collect_piece()
-            failures += [one.index for told in inbox.untold for one in told.failures]
-            inbox.untold.clear()
+            failures += [one.index for told in inbox.undelivered for one in told.failures]
+            inbox.undelivered.clear()
         assert failures == [0, PLANNED_PIECES]
         while inbox.collect_piece():
             pass
         inbox.collect(0.0, ahead=True)
-        assert not any(told.failures for told in inbox.untold)
+        assert not any(told.failures for told in inbox.undelivered)
 
 
 def test_a_piece_that_ends_before_a_damaged_value_goes_on_behind_it() -> None:

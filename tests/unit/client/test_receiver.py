@@ -23,13 +23,13 @@ class EndlessInbox:
     has_pieces = True
 
     def __init__(self) -> None:
-        self.untold: deque[Collected] = deque()
+        self.undelivered: deque[Collected] = deque()
         self._indices = count()
 
     def collect_piece(self) -> bool:
         index = next(self._indices)
         runs = (ResultSpan(index, index + 1, pack_batch([b"value"])),)
-        self.untold.append(Collected(runs, index + 1, (), 0, complete=False))
+        self.undelivered.append(Collected(runs, index + 1, (), 0, complete=False))
         return True
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ def test_a_callback_that_waits_and_an_error_do_not_wait_for_the_last_piece() -> 
         on_broken=fail,
         plan_wait=None,
     )
-    receiver.unattended = True
+    receiver.has_unawaited = True
     receiver.start()
     try:
         assert waited.wait(SECONDS)

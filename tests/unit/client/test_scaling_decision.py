@@ -13,8 +13,8 @@ from headrace.scaling.decision import (
     Bounds,
     Candidate,
     Decision,
-    Past,
-    Sight,
+    History,
+    Observation,
     choose_leaving,
     decide,
 )
@@ -24,7 +24,7 @@ BOUNDS = Bounds(1, 16, target_seconds=60, cooldown_seconds=300)
 LONG_AGO = -10_000.0
 
 #: Nothing has been asked for, and for long enough nothing more was needed.
-SETTLED = Past(since=LONG_AGO, slots_each=4.0)
+SETTLED = History(since=LONG_AGO, slots_each=4.0)
 
 
 def make_worker(number: int, busy: int = 0, **replaced: Any) -> Candidate:
@@ -39,24 +39,28 @@ def make_workers(number: int, busy: int = 4) -> tuple[Candidate, ...]:
     return tuple(make_worker(one, busy) for one in range(number))
 
 
-def see(work_seconds: float, tasks: int, workers: tuple[Candidate, ...], **more: Any) -> Sight:
-    return Sight(0.0, work_seconds, tasks, workers, **more)
+def see(
+    work_seconds: float, tasks: int, workers: tuple[Candidate, ...], **more: Any
+) -> Observation:
+    return Observation(0.0, work_seconds, tasks, workers, **more)
 
 
 @pytest.mark.parametrize(
-    ("sight", "said"),
+    ("observation", "said"),
     [
         (see(2400, 40, ()), "from 0 workers to 1: work and no slot"),
         (see(0, 0, (), is_working=True), "from 0 workers to 1: all work is done"),
     ],
 )
-def test_how_many_workers_are_wanted_is_told_as_a_number(sight: Sight, said: str) -> None:
+def test_how_many_workers_are_wanted_is_told_as_a_number(
+    observation: Observation, said: str
+) -> None:
     bounds = Bounds(0, 16, target_seconds=60, cooldown_seconds=300)
-    assert decide(sight, bounds, Past()).describe().startswith(said)
+    assert decide(observation, bounds, History()).describe().startswith(said)
 
 
 @pytest.mark.parametrize(
-    ("sight", "past", "wanted", "why"),
+    ("observation", "history", "wanted", "why"),
     [
         pytest.param(see(0, 0, make_workers(1, 0)), SETTLED, 1, "no work", id="idle"),
         pytest.param(see(240, 1000, make_workers(1)), SETTLED, 1, "work for 60 s", id="in time"),
@@ -69,35 +73,37 @@ def test_how_many_workers_are_wanted_is_told_as_a_number(sight: Sight, said: str
         pytest.param(see(9600, 1, make_workers(1, 1)), SETTLED, 1, "1 task", id="one long task"),
         pytest.param(see(0, 0, ()), SETTLED, 1, "1 worker at least; there is no work",
                      id="below the least"),
-        pytest.param(see(9600, 50, ()), Past(), 1, "no slot", id="the first tells its slots"),
+        pytest.param(see(9600, 50, ()), History(), 1, "no slot", id="the first tells its slots"),
         pytest.param(see(9600, 50, make_workers(4)), SETTLED, 8, "", id="doubles 4"),
         pytest.param(see(9600, 500, make_workers(1), other_slots=200, others_seconds=9600),
                      SETTLED, 1, "",
                      id="others do it"),
         pytest.param(see(9600, 500, make_workers(1), held="the disk is full"), SETTLED, 1,
                      "more would not help: the disk is full", id="held"),
-        pytest.param(see(9600, 500, make_workers(2)), Past((), LONG_AGO, 4, -20, 4.0),
+        pytest.param(see(9600, 500, make_workers(2)), History((), LONG_AGO, 4, -20, 4.0),
                      8, "", id="those on the way count"),
-        pytest.param(see(900, 500, make_workers(2)), Past((), LONG_AGO, 4, -20, 4.0), 2,
+        pytest.param(see(900, 500, make_workers(2)), History((), LONG_AGO, 4, -20, 4.0), 2,
                      "2 workers more were asked for before", id="enough are on the way"),
-        pytest.param(see(900, 500, make_workers(2)), Past((), LONG_AGO, 4, -301, 4.0), 4, "",
+        pytest.param(see(900, 500, make_workers(2)), History((), LONG_AGO, 4, -301, 4.0), 4, "",
                      id="those that never came are asked for again"),
         pytest.param(see(0, 0, make_workers(4, 0)), SETTLED, 1, "no work", id="idle ones go"),
-        pytest.param(see(0, 0, make_workers(4, 0)), Past((), -20.0, None, LONG_AGO, 4.0), 4,
+        pytest.param(see(0, 0, make_workers(4, 0)), History((), -20.0, None, LONG_AGO, 4.0), 4,
                      "1 would do, if that is so for 5 min more|280 s", id="not at once"),
-        pytest.param(see(0, 0, make_workers(4, 0)), Past((), LONG_AGO, 4, -100, 4.0), 4,
+        pytest.param(see(0, 0, make_workers(4, 0)), History((), LONG_AGO, 4, -100, 4.0), 4,
                      "1 would do", id="not soon after more were asked for"),
-        pytest.param(see(0, 0, make_workers(4, 0)), Past(((-30.0, 3),), LONG_AGO, 4, LONG_AGO, 4.0),
-                     3, "", id="as many as were needed of late"),
+        pytest.param(see(0, 0, make_workers(4, 0)), History(((-30.0, 3),), LONG_AGO, 4, LONG_AGO,
+                     4.0), 3, "", id="as many as were needed of late"),
         pytest.param(see(60, 100, make_workers(4)), SETTLED, 4, "", id="busy ones stay"),
         pytest.param(see(600, 10, make_workers(20)), SETTLED, 16, "16 workers at most",
                      id="too many go, busy or not"),
     ],
 )  # fmt: skip
-def test_how_many_there_should_be(sight: Sight, past: Past, wanted: int, why: str) -> None:
-    decision = decide(sight, BOUNDS, past)
+def test_how_many_there_should_be(
+    observation: Observation, history: History, wanted: int, why: str
+) -> None:
+    decision = decide(observation, BOUNDS, history)
     assert decision.workers == wanted
-    current = len(sight.workers)
+    current = len(observation.workers)
     assert decision.is_change == (wanted != current)
     assert len(decision.leaving) == max(0, current - wanted)
     assert any(one in decision.why for one in why.split("|")), decision.why
@@ -112,9 +118,9 @@ def test_without_work_none_are_needed_where_none_is_allowed() -> None:
 
 
 def test_at_the_first_look_as_many_are_asked_for_as_are_needed() -> None:
-    sight = see(1900, 1000, make_workers(1))
-    assert decide(sight, BOUNDS, Past()).workers == 8
-    assert decide(sight, BOUNDS, SETTLED).workers == 2
+    observation = see(1900, 1000, make_workers(1))
+    assert decide(observation, BOUNDS, History()).workers == 8
+    assert decide(observation, BOUNDS, SETTLED).workers == 2
 
 
 def test_those_that_do_the_least_go_first_and_of_these_the_newest() -> None:
@@ -125,16 +131,16 @@ def test_those_that_do_the_least_go_first_and_of_these_the_newest() -> None:
 
 def test_those_that_drain_are_not_counted_and_not_chosen_again() -> None:
     draining = make_worker(9, is_draining=True)
-    sight = see(0, 0, (*make_workers(2, 0), draining))
-    decision = decide(sight, BOUNDS, SETTLED)
+    observation = see(0, 0, (*make_workers(2, 0), draining))
+    decision = decide(observation, BOUNDS, SETTLED)
     assert decision.workers == 1
     assert [worker.name for worker in decision.leaving] == ["worker-1"]
 
 
 def test_after_a_time_in_which_nothing_was_seen_nobody_goes_at_once() -> None:
-    sight = see(0, 0, make_workers(4, 0))
-    assert decide(sight, BOUNDS, SETTLED).leaving
-    assert not decide(sight, BOUNDS, SETTLED.forget()).leaving
+    observation = see(0, 0, make_workers(4, 0))
+    assert decide(observation, BOUNDS, SETTLED).leaving
+    assert not decide(observation, BOUNDS, SETTLED.forget()).leaving
 
 
 class Simulation:
@@ -146,7 +152,7 @@ class Simulation:
         self.bounds, self.slots = bounds, slots
         self.start_seconds, self.task_seconds = start_seconds, task_seconds
         self.now, self.work, self.made = 0.0, 0.0, 0
-        self.past = Past()
+        self.history = History()
         self.starting: list[float] = []
         #: When each worker came, the oldest first.
         self.workers: list[float] = []
@@ -157,9 +163,9 @@ class Simulation:
         self.now += seconds
         self.workers += [self.now for moment in self.starting if moment <= self.now]
         self.starting = [moment for moment in self.starting if moment > self.now]
-        sight = self.work_for(seconds, arriving)
-        decision = decide(sight, self.bounds, self.past)
-        self.past = decision.past
+        observation = self.work_for(seconds, arriving)
+        decision = decide(observation, self.bounds, self.history)
+        self.history = decision.history
         for worker in decision.leaving:  # drained: what it did is done by others
             self.workers.remove(worker.connected_at)
         if decision.is_change:
@@ -168,7 +174,7 @@ class Simulation:
             self.starting += [self.now + self.start_seconds] * missing
         return decision
 
-    def work_for(self, seconds: float, arriving: float) -> Sight:
+    def work_for(self, seconds: float, arriving: float) -> Observation:
         slots = len(self.workers) * self.slots
         self.work += arriving
         done = min(self.work, slots * seconds)
@@ -184,7 +190,7 @@ class Simulation:
             )
             for place, came_at in enumerate(self.workers)
         )
-        return Sight(self.now, self.work, max(waiting, busy), workers, is_working=done > 0)
+        return Observation(self.now, self.work, max(waiting, busy), workers, is_working=done > 0)
 
 
 @settings(max_examples=15, deadline=None)

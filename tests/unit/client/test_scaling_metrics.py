@@ -13,7 +13,7 @@ from prometheus_client import start_http_server
 
 from headrace.scaling import scaling_metrics
 from headrace.scaling.commands import CommandFailedError
-from headrace.scaling.decision import Candidate, Decision, Past
+from headrace.scaling.decision import Candidate, Decision, History
 from headrace.scaling.scaling_metrics import ScalingMetrics
 from headrace_wire.address import Address
 from headrace_wire.errors import UnreachableError, UsageError
@@ -30,12 +30,12 @@ def test_operators_see_what_is_wanted_what_was_done_and_what_failed() -> None:
     assert read("workers", state="most") == 16
     assert read("failures_total", at="command") == 0
     assert read("last_change_timestamp_seconds") == 0
-    metrics.note_decision(Decision(3, "", Past(), now=3, uncounted=7), 0)
+    metrics.note_decision(Decision(3, "", History(), now=3, uncounted=7), 0)
     assert (read("last_look_timestamp_seconds"), read("last_change_timestamp_seconds")) == (1000, 0)
     assert read("uncounted_tasks") == 7
-    metrics.note_decision(Decision(8, "", Past(), is_change=True, now=4), 2)
+    metrics.note_decision(Decision(8, "", History(), is_change=True, now=4), 2)
     assert [read("workers", state=one) for one in ("open", "leaving", "wanted")] == [4, 2, 8]
-    metrics.note_decision(Decision(3, "", Past(), is_change=True, leaving=(GONE,), now=4), 2)
+    metrics.note_decision(Decision(3, "", History(), is_change=True, leaving=(GONE,), now=4), 2)
     assert [read("changes_total", direction=one) for one in ("up", "down")] == [1, 1]
     assert read("last_change_timestamp_seconds") == 1000
     metrics.note_failure(CommandFailedError("no quota left"))

@@ -128,8 +128,8 @@ def engine() -> Iterator[MemoryEngine]:
 
 
 def open_calls(engine: MemoryEngine) -> Calls:
-    def open_stream(operation: str, parameters: dict[str, object], **told: Any) -> Stream:
-        stream = Stream(engine, "calls", operation, parameters, **told)  # type: ignore[arg-type]
+    def open_stream(operation: str, parameters: dict[str, object], **callbacks: Any) -> Stream:
+        stream = Stream(engine, "calls", operation, parameters, **callbacks)  # type: ignore[arg-type]
         engine.streams.append(stream)
         return stream
 

@@ -32,7 +32,7 @@ from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 
 if TYPE_CHECKING:
-    from headrace.cli.top.view import JobSight, View
+    from headrace.cli.top.view import JobSnapshot, View
 
 BAR_WIDTH = 32
 
@@ -55,7 +55,7 @@ class JobScreen(JobActions):
         super().__init__(view, interval)
         self._job = job
         self._seen = SeenOfJob()
-        self._sight: JobSight | None = None
+        self._snapshot: JobSnapshot | None = None
         self._failures = FailureGroups((), 0)
 
     def compose(self) -> ComposeResult:
@@ -79,48 +79,48 @@ class JobScreen(JobActions):
 
     async def look(self) -> None:
         try:
-            self._sight = sight = await self.view.look_at(self._job, self._seen)
+            self._snapshot = snapshot = await self.view.look_at(self._job, self._seen)
         except UnknownJobError:
-            if self._sight is None:
+            if self._snapshot is None:
                 self.dismiss(f"job {self._job} is there no more")
                 return
             raise
-        if sight.failures is not None:
-            self._failures = sight.failures
-        self._show(sight)
+        if snapshot.failures is not None:
+            self._failures = snapshot.failures
+        self._show(snapshot)
 
     def find_job(self) -> JobStatus | None:
-        return self._sight.status if self._sight else None
+        return self._snapshot.status if self._snapshot else None
 
     def after_deletion(self, said: str) -> None:
         self.dismiss(said)
 
-    def _show(self, sight: JobSight) -> None:
-        head = "\n".join(map(clean_line, _describe_head(sight)))
+    def _show(self, snapshot: JobSnapshot) -> None:
+        head = "\n".join(map(clean_line, _describe_head(snapshot)))
         self.query_one("#head", PlainText).show_text(head)
-        self._show_text("#running-text", _describe_running(sight))
-        about = [f"{word:<12}{value}" for word, value in describe_status(sight.status)]
+        self._show_text("#running-text", _describe_running(snapshot))
+        about = [f"{word:<12}{value}" for word, value in describe_status(snapshot.status)]
         self._show_text("#about-text", about)
-        if sight.failures is not None:
+        if snapshot.failures is not None:
             rows = [(str(group.first), failure_rows.make_row(group)) for group in self._failures]
             self.query_one("#failed", Listing).show_rows(rows)
-            failed = sight.status.failed
+            failed = snapshot.status.failed
             rest = explain_rest(self._failures, failed) if failed else "no task has failed for good"
             about_failed = self.query_one("#failed-about", PlainText)
             about_failed.show_text(rest)
             about_failed.display = bool(rest)
         tab = self.query_one(TabbedContent).get_tab("failures")
-        label = f"Failures {sight.status.failed:,}"
+        label = f"Failures {snapshot.status.failed:,}"
         if tab.label_text != label:
             tab.label = label
-        self._show_log(sight)
+        self._show_log(snapshot)
 
-    def _show_log(self, sight: JobSight) -> None:
+    def _show_log(self, snapshot: JobSnapshot) -> None:
         # Earlier lines stay as they were written, even if the terminal's width has changed.
         width = self.size.width - SCROLLBAR
-        shown = [format_line(line, write_clock) for line in sight.lines]
-        if sight.lines_missed:
-            shown.insert(0, explain_missed(sight.lines_missed))
+        shown = [format_line(line, write_clock) for line in snapshot.lines]
+        if snapshot.lines_missed:
+            shown.insert(0, explain_missed(snapshot.lines_missed))
         if shown:
             lines = [line for one in shown for line in one.split("\n")]
             folded = [part for line in lines for part in fold(line, width)]
@@ -153,8 +153,8 @@ class JobScreen(JobActions):
         self.query_one(places[TABS.index(active)]).focus()
 
 
-def _describe_head(sight: JobSight) -> Iterator[str]:
-    status = sight.status
+def _describe_head(snapshot: JobSnapshot) -> Iterator[str]:
+    status = snapshot.status
     yield f"job {status.id}  {status.state}  {describe_job(status)}"
     done, of = find_part_done(status)
     part = f"{draw_bar(done, of, BAR_WIDTH)} {format_part(done, of)}"
@@ -177,14 +177,14 @@ def _describe_head(sight: JobSight) -> Iterator[str]:
     yield f"{count(status.tasks, 'task')}: {told}" if told else count(status.tasks, "task")
 
 
-def _describe_running(sight: JobSight) -> Iterator[str]:
-    tasks = list(describe_tasks(sight.running, sight.progress))
+def _describe_running(snapshot: JobSnapshot) -> Iterator[str]:
+    tasks = list(describe_tasks(snapshot.running, snapshot.progress))
     yield from tasks
     if not tasks:
-        leased = count(sight.status.leased, "task is", "tasks are")
+        leased = count(snapshot.status.leased, "task is", "tasks are")
         told = f"{leased} leased; those that run for a while are listed here"
-        yield told if sight.status.leased else "nothing runs"
-    for word, value in describe_running(sight.status.counters, ()):
+        yield told if snapshot.status.leased else "nothing runs"
+    for word, value in describe_running(snapshot.status.counters, ()):
         yield f"{word:<10}{value}"
-    for time in sight.slowest:
+    for time in snapshot.slowest:
         yield f"slow      {describe_time(time)}"

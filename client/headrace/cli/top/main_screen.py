@@ -24,7 +24,7 @@ from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 
 if TYPE_CHECKING:
-    from headrace.cli.top.view import Sight, View
+    from headrace.cli.top.view import ClusterSnapshot, View
 
 JOBS, WORKERS, EVENTS = "jobs", "workers", "events"
 
@@ -46,7 +46,7 @@ class MainScreen(JobActions):
     def __init__(self, view: View, interval: float, where: str) -> None:
         super().__init__(view, interval)
         self._where = where
-        self._sight: Sight | None = None
+        self._snapshot: ClusterSnapshot | None = None
         self._wanted = ""
 
     def compose(self) -> ComposeResult:
@@ -66,7 +66,7 @@ class MainScreen(JobActions):
         self._listing.focus()
 
     async def look(self) -> None:
-        self._sight = await self.view.look(self._wanted)
+        self._snapshot = await self.view.look(self._wanted)
         self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -83,11 +83,11 @@ class MainScreen(JobActions):
                 return True
 
     def find_job(self) -> JobStatus | None:
-        jobs = self._sight.jobs if self._sight else ()
+        jobs = self._snapshot.jobs if self._snapshot else ()
         return next((job for job in jobs if job.id == self._listing.chosen), None)
 
     def describe_trouble(self) -> str:
-        return describe_trouble(self._sight) if self._sight else ""
+        return describe_trouble(self._snapshot) if self._snapshot else ""
 
     @property
     def _listing(self) -> Listing:
@@ -95,49 +95,51 @@ class MainScreen(JobActions):
         return switcher.query_one(f"#{switcher.current}", Listing)
 
     def _find_worker(self) -> WorkerStatus | None:
-        workers = self._sight.workers if self._sight else ()
+        workers = self._snapshot.workers if self._snapshot else ()
         return next((one for one in workers if one.id == self._listing.chosen), None)
 
     def _show(self) -> None:
-        sight = self._sight
-        if sight is None:
+        snapshot = self._snapshot
+        if snapshot is None:
             return
-        head = "\n".join(map(clean_line, describe_cluster(sight, self._where)))
+        head = "\n".join(map(clean_line, describe_cluster(snapshot, self._where)))
         self.query_one("#head", PlainText).show_text(head)
         listing = self._listing
-        rows = dict(self._make_rows(sight, str(listing.id)))
+        rows = dict(self._make_rows(snapshot, str(listing.id)))
         listing.show_rows(rows.items())
-        said = self._describe_list(sight, str(listing.id), len(rows))
+        said = self._describe_list(snapshot, str(listing.id), len(rows))
         self.query_one("#count", PlainText).show_text(said or self._describe_event())
 
-    def _make_rows(self, sight: Sight, what: str) -> Iterable[tuple[str, Mapping[str, str]]]:
+    def _make_rows(
+        self, snapshot: ClusterSnapshot, what: str
+    ) -> Iterable[tuple[str, Mapping[str, str]]]:
         if what == JOBS:
-            for job in sight.jobs:
+            for job in snapshot.jobs:
                 if job_rows.is_meant(job, self._wanted):
                     yield job.id, job_rows.make_row(job)
         elif what == WORKERS:
-            for worker in sight.workers:
+            for worker in snapshot.workers:
                 if worker_rows.is_meant(worker, self._wanted):
-                    yield worker.id, worker_rows.make_row(worker, sight.speeds)
+                    yield worker.id, worker_rows.make_row(worker, snapshot.speeds)
         else:
-            for event in sight.events:
+            for event in snapshot.events:
                 if event_rows.is_meant(event, self._wanted):
                     yield str(event.number), event_rows.make_row(event)
 
-    def _describe_list(self, sight: Sight, what: str, shown: int) -> str:
+    def _describe_list(self, snapshot: ClusterSnapshot, what: str, shown: int) -> str:
         word = what.removesuffix("s")
         if self._wanted:
             return f"{count(shown, word)} with {clean_line(self._wanted)!r}; escape shows all"
-        there = sum(sight.overview.jobs.values()) if what == JOBS else shown
+        there = sum(snapshot.overview.jobs.values()) if what == JOBS else shown
         if not there:
             return f"there is no {word}"
         return f"{shown:,} of {count(there, word)}" if shown < there else ""
 
     def _describe_event(self) -> str:
         """Return all of the event under the cursor, of which a narrow list only shows a part."""
-        if self._sight is None or self._listing.id != EVENTS:
+        if self._snapshot is None or self._listing.id != EVENTS:
             return ""
-        chosen, events = self._listing.chosen, self._sight.events
+        chosen, events = self._listing.chosen, self._snapshot.events
         return next((clean_line(one.text) for one in events if str(one.number) == chosen), "")
 
     def on_data_table_row_highlighted(self) -> None:
@@ -154,8 +156,8 @@ class MainScreen(JobActions):
             find_app(self).push_screen(
                 WorkerScreen(self.view, self._interval, worker.id, worker.name)
             )
-        elif self._sight:
-            for one in self._sight.events:
+        elif self._snapshot:
+            for one in self._snapshot.events:
                 if str(one.number) == self._listing.chosen and one.job:
                     self._open_job(one.job)
 

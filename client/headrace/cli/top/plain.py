@@ -8,16 +8,16 @@ from headrace.cli.show import format_table
 from headrace.cli.top import job_rows, worker_rows
 from headrace.cli.top.columns import Column
 from headrace.cli.top.summary import describe_cluster, describe_trouble
-from headrace.cli.top.view import Sight
+from headrace.cli.top.view import ClusterSnapshot
 from headrace_wire.printing import clean_line
 
 
-def draw_plain(sight: Sight, where: str) -> str:
+def draw_plain(snapshot: ClusterSnapshot, where: str) -> str:
     """Return the summary, the jobs and the workers."""
-    lines = [*describe_cluster(sight, where), describe_trouble(sight)]
+    lines = [*describe_cluster(snapshot, where), describe_trouble(snapshot)]
     parts = ["\n".join(clean_line(line) for line in lines if line)]
-    jobs = [job_rows.make_row(job) for job in sight.jobs]
-    workers = [worker_rows.make_row(worker, sight.speeds) for worker in sight.workers]
+    jobs = [job_rows.make_row(job) for job in snapshot.jobs]
+    workers = [worker_rows.make_row(worker, snapshot.speeds) for worker in snapshot.workers]
     parts += _draw(job_rows.COLUMNS, jobs)
     parts += _draw(worker_rows.COLUMNS, workers)
     return "\n\n".join(parts) + "\n"

@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterator
 
 from headrace.cli.figures import format_duration, format_speed
-from headrace.cli.top.view import Sight
+from headrace.cli.top.view import ClusterSnapshot
 from headrace.cli.top.words import draw_bar
 from headrace_wire.words import count
 
 BAR_WIDTH = 22
 
 
-def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
+def describe_cluster(snapshot: ClusterSnapshot, where: str) -> Iterator[str]:
     """Yield four lines about the whole cluster."""
-    seen = sight.overview
+    seen = snapshot.overview
     up = format_duration(max(0.0, time.time() - seen.started_at))
     yield f"headrace {seen.version} at {where}, up {up}"
     draining = f" ({seen.draining} draining)" if seen.draining else ""
@@ -33,8 +33,8 @@ def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
     yield f"tasks: {work}, {format_speed(seen.done_per_second)} done{failed}"
 
 
-def describe_trouble(sight: Sight) -> str:
+def describe_trouble(snapshot: ClusterSnapshot) -> str:
     """Return what keeps the coordinator from its work; "" if nothing does."""
-    if sight.overview.problem:
-        return f"problem: {sight.overview.problem}"
-    return f"work waits: {sight.overview.held}" if sight.overview.held else ""
+    if snapshot.overview.problem:
+        return f"problem: {snapshot.overview.problem}"
+    return f"work waits: {snapshot.overview.held}" if snapshot.overview.held else ""

@@ -42,7 +42,7 @@ STATES: tuple[State, ...] = get_args(State)
 _ORDER: Final[dict[State, int]] = {RUNNING: 0, QUEUED: 1}
 
 
-class Sight(Struct, frozen=True):
+class ClusterSnapshot(Struct, frozen=True):
     """What is listed. The newest of the ``events`` are first.
 
     ``speeds`` contains the tasks per second of the workers, by their ids.
@@ -55,7 +55,7 @@ class Sight(Struct, frozen=True):
     speeds: Speeds
 
 
-class JobSight(Struct, frozen=True):
+class JobSnapshot(Struct, frozen=True):
     """One job. ``failures`` is None if they have not changed since they were last read.
 
     ``lines`` are the next lines of the log. ``lines_missed`` lines before them were not kept.
@@ -84,7 +84,7 @@ class View:
         self._events: deque[ClusterEvent] = deque(maxlen=EVENTS_SEEN)
         self._cursor = 0
 
-    async def look(self, wanted: str = "") -> Sight:
+    async def look(self, wanted: str = "") -> ClusterSnapshot:
         """Read what is listed: jobs that have not ended, then the newest of those that have.
 
         Of older jobs, only those that contain the words in ``wanted`` are listed.
@@ -104,9 +104,11 @@ class View:
         self._speeds.keep([worker.id for worker in workers])
         ordered = sorted(workers, key=lambda worker: (worker.name, worker.id))
         await self._read_events()
-        return Sight(overview, tuple(jobs), tuple(ordered), tuple(self._events), self._speeds)
+        return ClusterSnapshot(
+            overview, tuple(jobs), tuple(ordered), tuple(self._events), self._speeds
+        )
 
-    async def look_at(self, job: str, seen: SeenOfJob) -> JobSight:
+    async def look_at(self, job: str, seen: SeenOfJob) -> JobSnapshot:
         """Read one job, and what is new since ``seen``. Raises UnknownJobError."""
         status = await self.jobs.call(JobQueueApi.status, job)
         failures: FailureGroups | None = None
@@ -116,7 +118,7 @@ class View:
             seen.counted = counted
         page = await self.results.call(ResultQueueApi.logs, LogRequest(job, seen.cursor, 0.0))
         seen.cursor = page.cursor
-        return JobSight(
+        return JobSnapshot(
             status,
             await self.jobs.call(JobQueueApi.running, job, RUNNING_SEEN),
             await self.jobs.call(JobQueueApi.progress, job, RUNNING_SEEN),

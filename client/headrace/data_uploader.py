@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from headrace.data_jobs import find_large, make_data_spec, refer
+from headrace.data_jobs import find_large, make_data_spec, replace_large
 from headrace.engine import Engine
 from headrace.submission import wait_for_room
 from headrace_services.service import Parameters
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 20.0
 
 
-class Carrier:
+class DataUploader:
     """Stores data until ``close`` is called. It is thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
@@ -39,10 +39,10 @@ class Carrier:
         self._bell: SimpleQueue[str | None] = SimpleQueue()
         self._started = self._closed = False
 
-    def lift(
+    def offload(
         self, parameters: Parameters, shared: Parameters
     ) -> tuple[Parameters, Callable[[], None] | None]:
-        """Replace the large parameters of a job by references.
+        """Store the large parameters of a job separately, and replace them by references.
 
         Returns the new parameters, and a function to call when the job has ended. Parameters that
         are also in ``shared`` are kept for other jobs. Raises UsageError for data that are too
@@ -68,7 +68,7 @@ class Carrier:
             for job in own:
                 self._bell.put(job)
 
-        return refer(parameters, large, jobs), drop
+        return replace_large(parameters, large, jobs), drop
 
     def close(self) -> None:
         """Stop the heartbeats, without waiting for anything."""
@@ -91,7 +91,7 @@ class Carrier:
         wait_for_room(lambda: self._engine.jobs.put(spec.id, 0, packed), log.info)
         if not self._started:
             self._started = True
-            threading.Thread(target=self._beat, name="headrace-carrier", daemon=True).start()
+            threading.Thread(target=self._beat, name="headrace-data", daemon=True).start()
         return spec.id
 
     def _beat(self) -> None:
