@@ -16,9 +16,9 @@ from axe_playwright_python.sync_playwright import Axe
 from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
+from headrace_coordinator.web.json_models import to_model
 from headrace_coordinator.web.overview_page import condense
 from headrace_coordinator.web.rows import job_fields, worker_fields
-from headrace_coordinator.web.twins import to_twin
 from support.commands import Site, open_site
 from support.page_browser import PATIENCE_MS, open_browser, open_page
 from support.page_figures import CASES, CROWD
@@ -391,14 +391,14 @@ def test_the_browser_writes_what_the_coordinator_writes(
         ended = cluster.job(failed_job).status
         running = replace(ended, state="running", tasks=2 * ended.tasks, done_per_second=0.3)
         statuses = (ended, running, replace(running, done_per_second=None))
-        given = [json.loads(msgspec.json.encode(to_twin(status))) for status in statuses]
+        given = [json.loads(msgspec.json.encode(to_model(status))) for status in statuses]
         fields = import_module(page, "rows.js", given, "module.jobFields")
         assert fields == [json.loads(json.dumps(job_fields(status))) for status in statuses]
-        given = [[json.loads(msgspec.json.encode(to_twin(one))) for one in CROWD]]
+        given = [[json.loads(msgspec.json.encode(to_model(one))) for one in CROWD]]
         [events] = import_module(page, "events.js", given, "(given) => module.condense(given, 20)")
         assert [event["text"] for event in events] == [event.text for event in condense(CROWD)]
         [worker] = [one for one in cluster.workers() if one.name == "steady"]
-        given = [json.loads(msgspec.json.encode(to_twin(worker)))]
+        given = [json.loads(msgspec.json.encode(to_model(worker)))]
         [fields] = import_module(page, "rows.js", given, "(given) => module.workerFields(given)")
         assert fields == json.loads(json.dumps(worker_fields(worker)))
 

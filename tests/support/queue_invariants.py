@@ -17,10 +17,10 @@ LOSSES_IN_COMPANY = 9
 
 def check_invariants(state: QueueState) -> None:
     """Raise AssertionError with the number of the invariant that is broken."""
-    told: Counter[str] = Counter()
+    reported: Counter[str] = Counter()
     for member in state.members.values():
-        told[member.key] += member.count_told()
-    assert state.told_by_key == told
+        reported[member.key] += member.count_reported_tasks()
+    assert state.reported_tasks_by_key == reported
     for job in state.jobs.values():
         _check_partition(job)
         succeeded = job.sealed and job.done.count == job.tasks

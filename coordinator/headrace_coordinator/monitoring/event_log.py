@@ -10,8 +10,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from headrace_coordinator.budget import Budget
 from headrace_coordinator.deaths import Deaths
+from headrace_coordinator.event_rate import EventRateLimit
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
@@ -33,7 +33,7 @@ LIMITED: frozenset[type[Event]] = frozenset(
         events.WorkerGone,
         events.JobSubmitted,
         events.TaskDead,
-        events.JobStranded,
+        events.JobUnschedulable,
         events.JobEnded,
         events.CountersRefused,
         events.JobExpired,
@@ -52,7 +52,7 @@ class EventLog:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._budgets: dict[type[Event], Budget] = {}
+        self._rate_limits: dict[type[Event], EventRateLimit] = {}
 
     def note(self, happened: Sequence[Event]) -> None:
         """Write lines for these events. If there are too many, write how many were left out."""
@@ -63,12 +63,14 @@ class EventLog:
             if kind not in LIMITED:
                 kept.append(event)
                 continue
-            budget = self._budgets.get(kind) or self._budgets.setdefault(kind, Budget(now))
-            if budget.take(now):
-                if budget.left_out:
-                    lines = count(budget.left_out, "line was", "lines were")
+            rate_limit = self._rate_limits.get(kind) or self._rate_limits.setdefault(
+                kind, EventRateLimit(now)
+            )
+            if rate_limit.take(now):
+                if rate_limit.left_out:
+                    lines = count(rate_limit.left_out, "line was", "lines were")
                     log.info("%s left out about events such as the next", lines)
-                    budget.left_out = 0
+                    rate_limit.left_out = 0
                 kept.append(event)
         log_events(kept)
 
@@ -92,7 +94,7 @@ def log_events(happened: Sequence[Event]) -> None:
                 )  # fmt: skip
             case events.WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
-            case events.JobStranded():
+            case events.JobUnschedulable():
                 extra = about(job=event.job)
                 log.warning("job %s waits: %s", event.job, event.why, extra=extra)
             case events.WorkerDraining():

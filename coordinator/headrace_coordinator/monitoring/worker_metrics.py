@@ -82,8 +82,8 @@ def _show_info(by_name: dict[str, list[WorkerStatus]]) -> Metric:
         labels=("worker", "host", "version", "python", "engine"),
     )
     shown = [status for name, known in by_name.items() for status in known if status.name == name]
-    told = [(one.name, one.host, one.version, one.python, one.engine) for one in shown]
-    for labels in dict.fromkeys(told):
+    shown_labels = [(one.name, one.host, one.version, one.python, one.engine) for one in shown]
+    for labels in dict.fromkeys(shown_labels):
         family.add_metric(labels, 1)
     return family
 

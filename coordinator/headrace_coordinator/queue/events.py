@@ -219,7 +219,7 @@ class WorkHeld(QueueEvent, frozen=True):
     submitted_by: str = ""
 
 
-class JobStranded(QueueEvent, frozen=True):
+class JobUnschedulable(QueueEvent, frozen=True):
     """Tasks of a job wait, and for some time no worker was connected that could run them. For
     people.
     """

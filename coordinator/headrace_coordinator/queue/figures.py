@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.schedule import UNKNOWN_TASK_SECONDS
 from headrace_coordinator.queue.state import QueueState
-from headrace_coordinator.queue.stranded import Need, find_need
+from headrace_coordinator.queue.unschedulable import Need, find_need
 from headrace_wire.messages.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, State
 
 #: The states in the order of a job's life.

@@ -159,8 +159,8 @@ class Job(Struct):
     #: Whether one of them is a retry, which revives all tasks that are not done.
     is_retried: bool = False
     #: Since when no worker offers its service (monotonic), and whether that was reported.
-    stranded_since: float | None = None
-    is_told_stranded: bool = False
+    unschedulable_since: float | None = None
+    is_reported_unschedulable: bool = False
 
     @property
     def is_final(self) -> bool:

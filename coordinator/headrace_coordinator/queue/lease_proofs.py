@@ -35,15 +35,17 @@ class LeaseProofs:
         """Return the proof of a lease with this number: its digest, and what the worker does not
         know.
         """
-        return SEPARATOR.join((self._digest(number, attempt, lease), str(+lease.able), lease.key))
+        return SEPARATOR.join(
+            (self._digest(number, attempt, lease), str(+lease.met_needs), lease.key)
+        )
 
     def open(self, run: HeldSpan, worker: str, submitted_at: float) -> PastLease | None:
         """Return the lease whose proof a worker sent, if its job was submitted at that time; None
         if the proof is not valid.
         """
         digest, _, rest = run.proof.partition(SEPARATOR)
-        able, _, key = rest.partition(SEPARATOR)
-        lease = PastLease(run.job, worker, key, run.start, run.stop, submitted_at, able == "1")
+        met_needs, _, key = rest.partition(SEPARATOR)
+        lease = PastLease(run.job, worker, key, run.start, run.stop, submitted_at, met_needs == "1")
         right = self._digest(run.lease, run.attempt, lease)
         return lease if hmac.compare_digest(digest.encode(), right.encode()) else None
 

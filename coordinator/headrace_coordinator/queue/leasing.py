@@ -154,8 +154,8 @@ class Leasing:
             self._state.emit(events.WorkerDraining(member.info.name))
         member.draining = beat.draining or member.is_dismissed
         member.forget_orders(beat.orders)
-        self._state.keep_told(member, beat)
-        member.told = now.monotonic
+        self._state.keep_reported_tasks(member, beat)
+        member.heartbeat_at = now.monotonic
         member.cpu_percent = beat.cpu_percent
         held = set(beat.leases)
         for lease in list(member.leases.values()):
@@ -237,9 +237,9 @@ class Leasing:
         job = self._state.find(job_id)
         found: dict[int, TaskProgress] = {}
         for lease in job.leases.values():
-            for told in self._state.members[lease.worker].progress:
-                if told.job == job_id and told.index in lease.held:
-                    found[told.index] = told
+            for progress in self._state.members[lease.worker].progress:
+                if progress.job == job_id and progress.index in lease.held:
+                    found[progress.index] = progress
         return [found[index] for index in sorted(found)]
 
     def _pick_suspected(self, member: Member) -> Job | None:
@@ -303,10 +303,10 @@ class Leasing:
         alone: bool = False,
     ) -> AttemptedSpan:
         state = self._state
-        told = request.task_seconds.get(job.spec.id)
+        task_seconds = request.task_seconds.get(job.spec.id)
         ahead = AHEAD_ROUND_TRIPS * request.round_trip
         own = state.members[request.worker].info.slots
-        size = size_lease(job, slots, state.slots, len(state.turns), told, ahead, own)
+        size = size_lease(job, slots, state.slots, len(state.turns), task_seconds, ahead, own)
         most = self._spool.fit(job, size)
         return job.take(most, max_bytes, alone=alone)
 

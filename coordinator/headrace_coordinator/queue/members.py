@@ -74,7 +74,7 @@ class Member(Struct):
     progress: tuple[TaskProgress, ...] = ()
     #: What its slots ran then, and when that was (monotonic).
     running: tuple[RunningTask, ...] = ()
-    told: float = 0.0
+    heartbeat_at: float = 0.0
     cpu_percent: float = 0.0
     done: int = 0
     failed: int = 0
@@ -84,7 +84,7 @@ class Member(Struct):
     def __post_init__(self) -> None:
         self.shown_id = show_id(self.info.id)
 
-    def is_able(self, spec: JobSpec) -> bool:
+    def meets_needs(self, spec: JobSpec) -> bool:
         """Return whether it has what is needed to make the values of a job."""
         return not spec.needs or spec.needs in self.services
 
@@ -131,7 +131,7 @@ class Member(Struct):
         if len(self.grants) > KEPT_GRANTS:
             del self.grants[next(iter(self.grants))]
 
-    def count_told(self) -> int:
+    def count_reported_tasks(self) -> int:
         """Return the number of tasks in its reports of progress and of running tasks."""
         return len(self.progress) + len(self.running)
 

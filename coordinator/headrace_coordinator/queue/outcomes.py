@@ -51,7 +51,7 @@ class Outcomes:
         accepted, arrived = 0, len(report.failures)
         for run in report.done:
             arrived += run.stop - run.start
-            if not self._state.was_granted(worker, key, run) or not self._state.is_from_able(run):
+            if not self._state.was_granted(worker, key, run) or not self._state.met_needs(run):
                 continue
             taken = self._accept_span(run, member.info.name if member else "", now)
             accepted += taken
@@ -280,7 +280,7 @@ class Outcomes:
         if lease.worker != worker:
             return 0
         job = self._state.jobs[lease.job]
-        if failure.detail and not self._state.members[lease.worker].is_able(job.spec):
+        if failure.detail and not self._state.members[lease.worker].meets_needs(job.spec):
             failure = replace(failure, detail=b"")  # its client would decode it
         if failure.reason == WITHDRAWN:  # only its client may say that
             failure = replace(failure, reason=ERROR)

@@ -23,7 +23,7 @@ class PastLease(Struct, frozen=True, array_like=True):
     start: int
     stop: int
     submitted_at: float
-    able: bool
+    met_needs: bool
 
 
 class PastLeases(Struct):

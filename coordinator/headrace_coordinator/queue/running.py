@@ -41,7 +41,7 @@ def list_running(state: QueueState, job_id: str, now: Now) -> list[RunningTask]:
     return _sort(
         task
         for worker in workers
-        for task in _list_told(state.members[worker], now)
+        for task in _list_running(state.members[worker], now)
         if task.job == job_id
     )
 
@@ -55,14 +55,14 @@ def list_running_at(
     """
     return _sort(
         task
-        for task in _list_told(member, now)
+        for task in _list_running(member, now)
         if by is None or state.jobs[task.job].submitted_by == by
     )
 
 
-def _list_told(member: Member, now: Now) -> Iterator[RunningTask]:
+def _list_running(member: Member, now: Now) -> Iterator[RunningTask]:
     """Yield the tasks that a worker reports as running, without those that it no longer holds."""
-    since = max(0.0, now.monotonic - member.told)
+    since = max(0.0, now.monotonic - member.heartbeat_at)
     leases: defaultdict[str, list[HeldLease]] = defaultdict(list)
     for lease in member.leases.values():
         leases[lease.job].append(lease)

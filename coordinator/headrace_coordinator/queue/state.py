@@ -25,7 +25,7 @@ from headrace_wire.messages.spans import HeldSpan, LeasedSpan
 from headrace_wire.messages.workers import Heartbeat
 
 #: The maximum number of tasks that all workers together report as running or with progress.
-MAX_TOLD = 1 << 17
+MAX_REPORTED_TASKS = 1 << 17
 
 
 class QueueState(Struct):
@@ -74,7 +74,7 @@ class QueueState(Struct):
     jobs_by_key: Counter[str] = field(default_factory=Counter[str])
     parameter_bytes_by_key: Counter[str] = field(default_factory=Counter[str])
     members_by_key: Counter[str] = field(default_factory=Counter[str])
-    told_by_key: Counter[str] = field(default_factory=Counter[str])
+    reported_tasks_by_key: Counter[str] = field(default_factory=Counter[str])
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
     _last_number: int = 0
@@ -144,26 +144,32 @@ class QueueState(Struct):
 
     def remove_member(self, member: Member) -> None:
         """Remove a worker that holds nothing."""
-        self._count_told(member, -member.count_told())
+        self._add_reported_tasks(member, -member.count_reported_tasks())
         del self.members[member.info.id]
         _take_one(self.members_by_key, member.key)
         self.slots -= member.info.slots
         if self.clearing == member.info.id:
             self.clearing = ""
 
-    def keep_told(self, member: Member, beat: Heartbeat) -> None:
+    def keep_reported_tasks(self, member: Member, beat: Heartbeat) -> None:
         """Keep what a worker reports of its tasks, as far as there is room for its key."""
-        self._count_told(member, -member.count_told())
-        told, key = self.told_by_key, member.key
-        room = max(0, min(MAX_TOLD - told.total(), share_of(MAX_TOLD, key) - told[key]))
+        self._add_reported_tasks(member, -member.count_reported_tasks())
+        reported, key = self.reported_tasks_by_key, member.key
+        room = max(
+            0,
+            min(
+                MAX_REPORTED_TASKS - reported.total(),
+                share_of(MAX_REPORTED_TASKS, key) - reported[key],
+            ),
+        )
         member.running = beat.running[:room]
         member.progress = beat.progress[: room - len(member.running)]
-        self._count_told(member, member.count_told())
+        self._add_reported_tasks(member, member.count_reported_tasks())
 
-    def _count_told(self, member: Member, growth: int) -> None:
-        self.told_by_key[member.key] += growth
-        if not self.told_by_key[member.key]:
-            del self.told_by_key[member.key]
+    def _add_reported_tasks(self, member: Member, growth: int) -> None:
+        self.reported_tasks_by_key[member.key] += growth
+        if not self.reported_tasks_by_key[member.key]:
+            del self.reported_tasks_by_key[member.key]
 
     @property
     def may_have_work(self) -> bool:
@@ -231,14 +237,14 @@ class QueueState(Struct):
             return False
         return owner == (worker, span.job) and start <= span.start < span.stop <= stop
 
-    def is_from_able(self, span: LeasedSpan) -> bool:
+    def met_needs(self, span: LeasedSpan) -> bool:
         """Return whether the worker that was granted tasks has what their job needs, if this is
         known.
         """
         held, past = self.leases.get(span.lease), self.past.find(span.lease)
         if held:
-            return self.members[held.worker].is_able(self.jobs[held.job].spec)
-        return past is None or past.able
+            return self.members[held.worker].meets_needs(self.jobs[held.job].spec)
+        return past is None or past.met_needs
 
     def is_for_others(self, job: Job, member: Member) -> bool:
         """Return whether a worker refused a job that another one may still accept."""
@@ -273,7 +279,7 @@ class QueueState(Struct):
             lease.start,
             lease.stop,
             job.submitted_at,
-            member.is_able(job.spec),
+            member.meets_needs(job.spec),
         )
 
     def stop_leases(self, job: Job) -> None:

@@ -28,11 +28,11 @@ class TimeCounts(Struct):
 
     def add_span(self, span: DoneSpan, tasks: int) -> None:
         """Count accepted tasks of a span, each with its own time if that is known."""
-        told, size = span.durations, span.stop - span.start
-        if tasks < size or len(told) != len(_PLACES) or sum(told) != size:
+        counts, size = span.durations, span.stop - span.start
+        if tasks < size or len(counts) != len(_PLACES) or sum(counts) != size:
             self.add(span.busy_seconds / size, tasks)
             return
-        for place, count in zip(_PLACES, told, strict=True):
+        for place, count in zip(_PLACES, counts, strict=True):
             if count:
                 self.add(place, count)
 

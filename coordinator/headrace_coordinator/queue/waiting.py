@@ -9,11 +9,11 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
-from headrace_coordinator.queue.stranded import Need, explain_unable, find_need
+from headrace_coordinator.queue.unschedulable import Need, explain_unschedulable, find_need
 from headrace_wire.messages.jobs import JobSpec
 
 #: How many different reasons of workers are reported.
-TOLD_REASONS = 3
+MAX_REASONS = 3
 
 
 class Waiting:
@@ -54,7 +54,7 @@ class Waiting:
     def _explain_unable(self, spec: JobSpec) -> str:
         need = find_need(spec)
         if need not in self._unable:
-            self._unable[need] = explain_unable(spec, self._members)
+            self._unable[need] = explain_unschedulable(spec, self._members)
         return self._unable[need]
 
     def _explain_held(self, job: Job) -> str:
@@ -65,8 +65,10 @@ class Waiting:
     def _explain_slotless(self, spec: JobSpec) -> str:
         need = find_need(spec)
         if need not in self._slotless:
-            able = (member for member in self._members if member.may_run(spec))
-            self._slotless[need] = _explain_no_slots("the connected workers that can do it", able)
+            capable = (member for member in self._members if member.may_run(spec))
+            self._slotless[need] = _explain_no_slots(
+                "the connected workers that can do it", capable
+            )
         return self._slotless[need]
 
     @cached_property
@@ -81,5 +83,5 @@ def _explain_no_slots(whose: str, members: Iterable[Member]) -> str:
         if member.info.slots:
             return ""
         reasons[member.info.slots_limit] = None
-    told = "; ".join(list(reasons)[:TOLD_REASONS])
-    return f"{whose} have no slots at present: {told}"
+    listed = "; ".join(list(reasons)[:MAX_REASONS])
+    return f"{whose} have no slots at present: {listed}"

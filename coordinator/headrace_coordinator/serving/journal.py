@@ -19,8 +19,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from headrace_coordinator.budget import Budget
 from headrace_coordinator.deaths import Deaths
+from headrace_coordinator.event_rate import EventRateLimit
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.topics import EVENTS
@@ -42,7 +42,7 @@ from headrace_wire.words import count
 MOST_CHARACTERS = 300
 
 
-class Told(Struct, frozen=True):
+class Entry(Struct, frozen=True):
     """An event in words. ``owner`` names the key that submitted the job."""
 
     kind: EventKind
@@ -89,11 +89,11 @@ class _Batch:
                 pass
         return True
 
-    def sum_up(self, job: str | None = None) -> Iterator[Told]:
+    def sum_up(self, job: str | None = None) -> Iterator[Entry]:
         """Yield what is kept of the counted failures of a job, or of all jobs."""
         for whose in [one for one in self._deaths if job in (None, one[0])]:
             if more := self._deaths.pop(whose).sum_up():
-                yield Told("task-failed", whose[0], "", more, whose[1])
+                yield Entry("task-failed", whose[0], "", more, whose[1])
 
 
 class Journal:
@@ -111,7 +111,7 @@ class Journal:
         self._first = int(wall() * 1e6)
         self._last = self._first - 1
         self._kept: list[Kept] = []
-        self._budgets: dict[EventKind, Budget] = {}
+        self._rate_limits: dict[EventKind, EventRateLimit] = {}
 
     def note(self, happened: Sequence[Event]) -> None:
         """Keep those of these events that people want to know."""
@@ -123,15 +123,15 @@ class Journal:
                 continue  # most events are not for people, and there are many
             if isinstance(event, events.JobEnded):  # failures come before the end of the job
                 self._keep_all(batch.sum_up(event.status.id))
-            if batch.add(event) and (told := describe(event)):
-                self._keep(told)
+            if batch.add(event) and (entry := describe(event)):
+                self._keep(entry)
         self._keep_all(batch.sum_up())
         if self._last != before:
             self._waiters.notify(EVENTS)
 
-    def _keep_all(self, several: Iterable[Told]) -> None:
-        for told in several:
-            self._keep(told)
+    def _keep_all(self, several: Iterable[Entry]) -> None:
+        for entry in several:
+            self._keep(entry)
 
     async def read(self, request: EventRequest, by: str | None = None) -> EventPage:
         """Return events past a cursor, and wait if there are none.
@@ -151,20 +151,22 @@ class Journal:
             EVENTS, find_deadline(request.wait_seconds), look, lambda page: bool(page.events)
         )
 
-    def _keep(self, told: Told) -> None:
+    def _keep(self, entry: Entry) -> None:
         self._last += 1
         now = self._clock()
-        budget = self._budgets.get(told.kind) or self._budgets.setdefault(told.kind, Budget(now))
-        if budget.take(now):
+        rate_limit = self._rate_limits.get(entry.kind) or self._rate_limits.setdefault(
+            entry.kind, EventRateLimit(now)
+        )
+        if rate_limit.take(now):
             event = ClusterEvent(
                 number=self._last,
                 at=self._wall(),
-                kind=told.kind,
-                job=told.job,
-                worker=told.worker,
-                text=told.text[:MOST_CHARACTERS],
+                kind=entry.kind,
+                job=entry.job,
+                worker=entry.worker,
+                text=entry.text[:MOST_CHARACTERS],
             )
-            self._kept.append(Kept(event, told.owner))
+            self._kept.append(Kept(event, entry.owner))
             if len(self._kept) > EVENTS_KEPT + EVENTS_PER_PAGE:  # some are removed together
                 del self._kept[:EVENTS_PER_PAGE]
 
@@ -191,7 +193,7 @@ def _read_number(kept: Kept) -> int:
     return kept.event.number
 
 
-def _describe_submission(event: events.JobSubmitted) -> Told | None:
+def _describe_submission(event: events.JobSubmitted) -> Entry | None:
     spec = event.spec
     if spec.service == DATA_SERVICE:
         return None  # it is part of another job
@@ -200,16 +202,16 @@ def _describe_submission(event: events.JobSubmitted) -> Told | None:
     name = f", {spec.name!r}" if spec.name else ""
     by = f", by {event.submitted_by}" if event.submitted_by else ""
     text = f"{what}{name}{tasks}{by}"
-    return Told("job-submitted", spec.id, "", text, event.submitted_by)
+    return Entry("job-submitted", spec.id, "", text, event.submitted_by)
 
 
-def _describe_start(event: events.JobStarted) -> Told:
-    return Told(
+def _describe_start(event: events.JobStarted) -> Entry:
+    return Entry(
         "job-started", event.job, event.worker, "its first task is leased", event.submitted_by
     )
 
 
-def _describe_end(event: events.JobEnded) -> Told | None:
+def _describe_end(event: events.JobEnded) -> Entry | None:
     status = event.status
     if status.service == DATA_SERVICE:
         return None
@@ -224,60 +226,60 @@ def _describe_end(event: events.JobEnded) -> Told | None:
         kind = "job-succeeded"
     elif status.state == CANCELLED:
         kind = "job-cancelled"
-    return Told(kind, status.id, "", text, status.submitted_by)
+    return Entry(kind, status.id, "", text, status.submitted_by)
 
 
-def _describe_revival(event: events.JobRevived) -> Told:
+def _describe_revival(event: events.JobRevived) -> Entry:
     what = "dead tasks" if event.is_replayed else "tasks that are not done"
-    return Told("job-retried", event.job, "", f"{what} run again", event.submitted_by)
+    return Entry("job-retried", event.job, "", f"{what} run again", event.submitted_by)
 
 
-def _describe_deletion(event: events.JobDeleted) -> Told | None:
+def _describe_deletion(event: events.JobDeleted) -> Entry | None:
     if event.keeps_data:
         return None
     text = "the job and its results are forgotten"
-    return Told("job-deleted", event.job, "", text, event.submitted_by)
+    return Entry("job-deleted", event.job, "", text, event.submitted_by)
 
 
-def _describe_expiry(event: events.JobExpired) -> Told:
+def _describe_expiry(event: events.JobExpired) -> Entry:
     text = f"forgotten with {count(event.result_bytes, 'byte')} of results"
-    return Told("job-expired", event.job, "", text, event.submitted_by)
+    return Entry("job-expired", event.job, "", text, event.submitted_by)
 
 
-def _describe_death(event: events.TaskDead) -> Told:
+def _describe_death(event: events.TaskDead) -> Entry:
     failure = event.failure
     text = (
         f"task {failure.index} failed for good at attempt {failure.attempt} "
         f"({failure.signal or failure.reason}): {describe_error(failure)[:MOST_CHARACTERS]}"
     )
-    return Told("task-failed", failure.job, failure.worker, text, event.submitted_by)
+    return Entry("task-failed", failure.job, failure.worker, text, event.submitted_by)
 
 
-def _describe_stranded(event: events.JobStranded) -> Told:
-    return Told("work-waits", event.job, "", event.why, event.submitted_by)
+def _describe_unschedulable(event: events.JobUnschedulable) -> Entry:
+    return Entry("work-waits", event.job, "", event.why, event.submitted_by)
 
 
-def _describe_hold(event: events.WorkHeld) -> Told | None:
+def _describe_hold(event: events.WorkHeld) -> Entry | None:
     if not event.why:
         return None
-    return Told("work-waits", event.job, "", event.why, event.submitted_by)
+    return Entry("work-waits", event.job, "", event.why, event.submitted_by)
 
 
-def _describe_arrival(event: events.WorkerJoined) -> Told:
-    return Told("worker-joined", "", event.name, count(event.slots, "slot"))
+def _describe_arrival(event: events.WorkerJoined) -> Entry:
+    return Entry("worker-joined", "", event.name, count(event.slots, "slot"))
 
 
-def _describe_leave(event: events.WorkerGone) -> Told:
+def _describe_leave(event: events.WorkerGone) -> Entry:
     text = f"{count(event.tasks, 'task goes', 'tasks go')} to others"
-    return Told("worker-silent" if event.silent else "worker-left", "", event.name, text)
+    return Entry("worker-silent" if event.silent else "worker-left", "", event.name, text)
 
 
-def _describe_draining(event: events.WorkerDraining) -> Told:
-    return Told("worker-draining", "", event.name, "it takes nothing new, and exits")
+def _describe_draining(event: events.WorkerDraining) -> Entry:
+    return Entry("worker-draining", "", event.name, "it takes nothing new, and exits")
 
 
 #: How each kind of the queue's events is described.
-DESCRIPTIONS: dict[type[Event], Callable[[Any], Told | None]] = {
+DESCRIPTIONS: dict[type[Event], Callable[[Any], Entry | None]] = {
     events.JobSubmitted: _describe_submission,
     events.JobStarted: _describe_start,
     events.JobEnded: _describe_end,
@@ -286,7 +288,7 @@ DESCRIPTIONS: dict[type[Event], Callable[[Any], Told | None]] = {
     events.JobExpired: _describe_expiry,
     events.TaskDead: _describe_death,
     events.WorkHeld: _describe_hold,
-    events.JobStranded: _describe_stranded,
+    events.JobUnschedulable: _describe_unschedulable,
     events.WorkerJoined: _describe_arrival,
     events.WorkerGone: _describe_leave,
     events.WorkerDraining: _describe_draining,

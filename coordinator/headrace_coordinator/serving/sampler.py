@@ -20,7 +20,7 @@ from headrace_coordinator.queue.events import Event, SpanDone, TaskDead
 from headrace_coordinator.queue.figures import Figures, count_jobs, measure
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
-from headrace_coordinator.queue.stranded import note_stranded
+from headrace_coordinator.queue.unschedulable import note_unschedulable
 from headrace_coordinator.serving.worker_pasts import WorkerPasts
 from headrace_wire.errors import StoreError
 from headrace_wire.messages.failures import WITHDRAWN
@@ -213,7 +213,7 @@ class Sampler:
         return self._of_key[key]
 
     def _take_point(self, queue: Queue, now: Now) -> None:
-        note_stranded(queue.state, now)
+        note_unschedulable(queue.state, now)
         found: Figures = measure(queue.state)
         at = self._wall()
         self.pasts.take(queue.state.members, at)

@@ -316,7 +316,7 @@ class Store:
 
         Raises StoreError.
         """
-        with self._damage_is_told():
+        with self._report_damage():
             payloads = self._with_reserve(lambda: load_payloads(self._writer, self._payloads))
             self._payloads.restore(payloads)
             self._rows.sweep.load()
@@ -329,17 +329,17 @@ class Store:
 
     def load_shared(self) -> StoredState:
         """Return all shared state. Raises StoreError."""
-        with self._damage_is_told():
+        with self._report_damage():
             return load_shared(self._writer)
 
     def load_clock(self) -> float:
         """Return the coordinator's own time at the last commit, in seconds. Raises StoreError."""
-        with self._damage_is_told():
+        with self._report_damage():
             (seconds,) = self._writer.execute("SELECT seconds FROM clock").fetchone()
             return float(seconds)
 
     @contextlib.contextmanager
-    def _damage_is_told(self) -> Generator[None]:
+    def _report_damage(self) -> Generator[None]:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError, LookupError, HeadraceError) as error:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from starlette.datastructures import QueryParams
 
-from headrace_coordinator.web.twins import make_twin
+from headrace_coordinator.web.json_models import make_model
 from headrace_wire.messages.jobs import JobFilter
 from headrace_wire.mismatch import explain_mismatch
 
@@ -106,10 +106,10 @@ def read_asked(query: QueryParams) -> AskedJobs:
         for number in query.get("trail", "").split(".")[:MAX_TRAIL]
         if re.fullmatch(r"[1-9]\d{0,17}", number, re.ASCII)
     )
-    kind = make_twin(JobFilter)
+    kind = make_model(JobFilter)
     try:
-        twin = msgspec.convert(fields, kind, strict=False)
-        return AskedJobs(JobFilter(**msgspec.structs.asdict(twin)), within, trail)
+        model = msgspec.convert(fields, kind, strict=False)
+        return AskedJobs(JobFilter(**msgspec.structs.asdict(model)), within, trail)
     except msgspec.ValidationError as error:
         return AskedJobs(
             JobFilter(limit=JOBS_SHOWN),

@@ -87,14 +87,14 @@ class Call(Struct, frozen=True):
         )
 
 
-class Look(Struct):
+class Poll(Struct):
     """Calls that are repeatedly made together, and their last answers.
 
-    If ``telling``, the others are made only if the answer to the first one has changed.
+    If ``skip_unchanged``, the others are made only if the answer to the first one has changed.
     """
 
     calls: tuple[Call, ...]
-    telling: bool = False
+    skip_unchanged: bool = False
     seen: Answers = ()
 
     async def make(self, refused: set[tuple[str, str]]) -> Answers | None:
@@ -103,7 +103,7 @@ class Look(Struct):
         """
         seen, self.seen = self.seen, ()  # after an error, everything is reported again
         first = await self.calls[0].make(refused)
-        if self.telling and seen and first == seen[0]:
+        if self.skip_unchanged and seen and first == seen[0]:
             self.seen = seen
             return None
         self.seen = (first, *[await call.make(refused) for call in self.calls[1:]])

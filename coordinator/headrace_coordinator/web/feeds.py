@@ -1,6 +1,6 @@
 """What is sent to open pages: queried and encoded once for all who see the same.
 
-Feed of a topic ─ Look, calls of the API ─► answers ─► an event ─► Stream
+Feed of a topic ─ Poll, calls of the API ─► answers ─► an event ─► Stream
                                                                └─► Stream …
 """
 
@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import msgspec
 
-from headrace_coordinator.web.calls import Answers, Look
+from headrace_coordinator.web.calls import Answers, Poll
 from headrace_coordinator.web.gate import Visitor
+from headrace_coordinator.web.json_models import to_model
 from headrace_coordinator.web.problems import describe_error, find_status
-from headrace_coordinator.web.twins import to_twin
 from headrace_wire.errors import HeadraceError
 
 #: After how many seconds without news a stream sends a comment, which keeps it open.
@@ -77,14 +77,14 @@ class Stream:
 class Feed:
     """One topic as some visitors see it, which is queried while anybody listens.
 
-    ``join`` makes the message from the answers to the calls of ``look``. It is queried again after
+    ``join`` makes the message from the answers to the calls of ``poll``. It is queried again after
     ``seconds``, or later if the messages are large.
     """
 
     def __init__(
-        self, topic: str, look: Look, join: Callable[..., Any], seconds: float = 0.0
+        self, topic: str, poll: Poll, join: Callable[..., Any], seconds: float = 0.0
     ) -> None:
-        self.look = look
+        self.poll = poll
         self.streams: set[Stream] = set()
         self.message = b""
         #: When it is queried next, by the clock of the caller.
@@ -114,7 +114,7 @@ class Feed:
 def write_event(topic: str, value: Any) -> bytes:
     """Return an event with a value as JSON, which has no line breaks."""
     parts = cast("dict[str, Any]", value) if isinstance(value, dict) else None
-    shown = to_twin(value) if parts is None else {key: to_twin(parts[key]) for key in parts}
+    shown = to_model(value) if parts is None else {key: to_model(parts[key]) for key in parts}
     return b"event: %s\ndata: %s\n\n" % (topic.encode(), msgspec.json.encode(shown))
 
 

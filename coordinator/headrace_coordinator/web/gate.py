@@ -3,7 +3,7 @@
     thread of HTTP                      event loop of the queue
     token ─► Gate.find_by_token ──────► keys that are valid now ─► Holder
     call  ─► Gate.call ───────────────► the same roles, ownership, bounds and audit ─► method
-    turn  ─► Gate.look ───────────────► all calls of open pages, one after another
+    turn  ─► Gate.poll ───────────────► all calls of open pages, one after another
 
 Objects of the queue are only used in its event loop.
 """
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import astuple
 
-from headrace_coordinator.web.calls import SHUT_OUT, Answers, Call, Look
+from headrace_coordinator.web.calls import SHUT_OUT, Answers, Call, Poll
 from headrace_wire.api import APIS
 from headrace_wire.errors import HeadraceError, KeyRefusedError
 from headrace_wire.keyring import Keys
@@ -172,23 +172,23 @@ class Gate:
         checked = decode(signature.arguments, msgspec.msgpack.encode(values))
         return Call(holder, peer, method.rpartition(".")[2], target, signature, astuple(checked))
 
-    async def look(self, looks: Iterable[Look]) -> list[Answers | HeadraceError | None]:
+    async def poll(self, polls: Iterable[Poll]) -> list[Answers | HeadraceError | None]:
         """Make prepared calls, and update the valid keys, in one round trip to the queue's event
-        loop. For each look, return the answers, None if they are those that it has ``seen``, or the
+        loop. For each poll, return the answers, None if they are those that it has ``seen``, or the
         error.
 
         No call waits for its pace here, because the caller paces all of them.
         """
-        keys, found = await self._run(self._look(list(looks)))
+        keys, found = await self._run(self._poll(list(polls)))
         self._keys, self._looked_at = keys, time.monotonic()
         return found
 
-    async def _look(self, looks: list[Look]) -> tuple[Keys, list[Answers | HeadraceError | None]]:
+    async def _poll(self, polls: list[Poll]) -> tuple[Keys, list[Answers | HeadraceError | None]]:
         found: list[Answers | HeadraceError | None] = []
         begun = time.monotonic()
-        for look in looks:
+        for poll in polls:
             try:
-                found.append(await look.make(self._refused))
+                found.append(await poll.make(self._refused))
             except HeadraceError as error:
                 found.append(error)
             if time.monotonic() - begun > TURN_SECONDS:

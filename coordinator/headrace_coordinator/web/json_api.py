@@ -16,9 +16,9 @@ from starlette.routing import Route
 
 from headrace_coordinator.web.body import read_body
 from headrace_coordinator.web.door import check_forgery
+from headrace_coordinator.web.json_models import to_model
 from headrace_coordinator.web.methods import Method, list_methods, takes_list
 from headrace_coordinator.web.names import register_names
-from headrace_coordinator.web.twins import to_twin
 from headrace_wire.bounds import read_hints
 from headrace_wire.errors import BoundsError
 from headrace_wire.mismatch import explain_mismatch
@@ -51,7 +51,7 @@ async def _answer(methods: dict[str, Method], request: Request) -> Response:
     found = await request.state.visitor.call(method.name, **arguments)
     if found is None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return Response(msgspec.json.encode(to_twin(found)), media_type=JSON)
+    return Response(msgspec.json.encode(to_model(found)), media_type=JSON)
 
 
 def read_query(request: Request, kind: type[Struct]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_origin
 from msgspec import NODEFAULT, Struct, defstruct, field
 from msgspec.structs import fields as list_fields
 
-from headrace_coordinator.web.twins import make_twin, translate
+from headrace_coordinator.web.json_models import make_model, translate
 from headrace_wire.api import APIS
 from headrace_wire.bounds import MAX_TASKS, is_record, read_hints, split_hint
 from headrace_wire.signature import Signature, read_signatures
@@ -109,10 +109,10 @@ def _make(verb: Verb, path: str, name: str, signature: Signature, text: str) -> 
         kind, _, _ = split_hint(hint)
         if is_record(kind):
             message = one.name, kind
-            twin = make_twin(kind)
-            for inner in list_fields(twin):
+            model = make_model(kind)
+            for inner in list_fields(model):
                 fields[inner.name] = (
-                    inner.name, twin.__annotations__[inner.name], _find_default(inner)
+                    inner.name, model.__annotations__[inner.name], _find_default(inner)
                 )  # fmt: skip
         else:
             fields[one.name] = (one.name, translate(hint), _find_default(one))

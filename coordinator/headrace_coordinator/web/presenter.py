@@ -130,12 +130,12 @@ class Presenter:
         # A file may take as long as its reader does, so no summary waits for one.
         self._summaries, self._files = Turns(), Turns()
         self._wanted = SharedWork[Summary]()
-        self._burials: set[asyncio.Task[None]] = set()
+        self._reaping: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
         """Wait for killed processes, after the last one was started."""
-        if self._burials:
-            await asyncio.wait(self._burials, timeout=END_SECONDS)
+        if self._reaping:
+            await asyncio.wait(self._reaping, timeout=END_SECONDS)
 
     async def summarize(
         self, key: str, stage: Hashable, order: Order, spans: AsyncIterator[ResultSpan]
@@ -196,9 +196,9 @@ class Presenter:
             yield process
         finally:
             process.end()
-            burial = asyncio.get_running_loop().create_task(process.bury())
-            self._burials.add(burial)
-            burial.add_done_callback(self._burials.discard)
+            reaping = asyncio.get_running_loop().create_task(process.reap())
+            self._reaping.add(reaping)
+            reaping.add_done_callback(self._reaping.discard)
 
 
 class Turns:
@@ -318,7 +318,7 @@ class _Process:
         for end in (self._input, self._said):  # no transport may have taken them over
             drop(end)
 
-    async def bury(self) -> None:
+    async def reap(self) -> None:
         """Wait for the end of the process, which is near. No thread does this, because there may be
         no memory for one.
         """

@@ -16,8 +16,8 @@ from starlette.responses import HTMLResponse, Response
 
 from headrace_coordinator.web.display import clean
 from headrace_coordinator.web.filters import FILTERS
+from headrace_coordinator.web.json_models import to_model
 from headrace_coordinator.web.static_files import find_url
-from headrace_coordinator.web.twins import to_twin
 from headrace_wire.version import VERSION
 
 #: What could end a script in the middle of JSON text, and how JSON escapes it.
@@ -67,5 +67,5 @@ def _clean(value: object) -> object:
 
 def write_json(value: object) -> Markup:
     """Return a message, or a value that contains messages, as JSON that may be part of a page."""
-    text = msgspec.json.encode(to_twin(value)).decode()
+    text = msgspec.json.encode(to_model(value)).decode()
     return Markup(text.translate(_UNSAFE))  # noqa: S704 - everything special in HTML is escaped

@@ -156,7 +156,7 @@ class Hub:
 
     async def _ask(self, feeds: list[Feed], now: float) -> None:
         try:
-            found = await self._gate.look([feed.look for feed in feeds])
+            found = await self._gate.poll([feed.poll for feed in feeds])
         except HeadraceError as error:
             found = [error] * len(feeds)
         for feed, one in zip(feeds, found, strict=True):

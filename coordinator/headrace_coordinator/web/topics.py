@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, defstruct
 from msgspec.structs import fields as list_fields
 
-from headrace_coordinator.web.calls import Call, Look
+from headrace_coordinator.web.calls import Call, Poll
 from headrace_coordinator.web.feeds import Feed
 from headrace_coordinator.web.gate import Visitor
 from headrace_coordinator.web.methods import Method, list_methods
@@ -88,7 +88,7 @@ def choose_feed(topic: str, query: Any) -> tuple[Hashable, Callable[[Visitor], F
 
 
 def _follow(topic: str, call: Call, seconds: float = 0.0) -> Feed:
-    return Feed(topic, Look((call,)), _be_all, seconds)
+    return Feed(topic, Poll((call,)), _be_all, seconds)
 
 
 def _be_all(answer: Any) -> Any:
@@ -106,7 +106,7 @@ def _follow_job(visitor: Visitor, job: str) -> Feed:
         visitor.prepare("progress", job, MAX_TASKS_SHOWN),
         visitor.prepare("running", job, MAX_TASKS_SHOWN),
     )
-    return Feed("job", Look(calls), _join_job)
+    return Feed("job", Poll(calls), _join_job)
 
 
 def _join_job(status: Any, progress: Any, running: Any) -> dict[str, Any]:
@@ -115,8 +115,8 @@ def _join_job(status: Any, progress: Any, running: Any) -> dict[str, Any]:
 
 def _follow_tasks(visitor: Visitor, job: str) -> Feed:
     runs = visitor.prepare("task_runs", job, 0, MAX_TASKS, RUNS_SHOWN)
-    look = Look((visitor.prepare("status", job), runs), telling=True)
-    return Feed("tasks", look, _leave_out_status)
+    poll = Poll((visitor.prepare("status", job), runs), skip_unchanged=True)
+    return Feed("tasks", poll, _leave_out_status)
 
 
 def _leave_out_status(_: Any, runs: Any) -> Any:
@@ -129,7 +129,7 @@ def _follow_times(visitor: Visitor, job: str) -> Feed:
         visitor.prepare("task_times", job),
         visitor.prepare("slowest", job, SLOWEST_SHOWN),
     )
-    return Feed("times", Look(calls, telling=True), _join_times, TIMES_SECONDS)
+    return Feed("times", Poll(calls, skip_unchanged=True), _join_times, TIMES_SECONDS)
 
 
 def _join_times(_: Any, times: Any, slowest: Any) -> dict[str, Any]:

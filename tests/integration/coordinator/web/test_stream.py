@@ -181,15 +181,15 @@ def test_a_busy_coordinator_is_asked_less_often(
     site: WebSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns: list[float] = []
-    look = gate.Gate.look
+    poll = gate.Gate.poll
 
-    async def look_long(self: gate.Gate, looks: Any) -> Any:
+    async def poll_slowly(self: gate.Gate, polls: Any) -> Any:
         turns.append(time.monotonic())
-        found = await look(self, looks)
+        found = await poll(self, polls)
         await asyncio.sleep(0.05)
         return found
 
-    monkeypatch.setattr(gate.Gate, "look", look_long)
+    monkeypatch.setattr(gate.Gate, "poll", poll_slowly)
     monkeypatch.setattr(stream, "RESTS_PER_TURN", 10.0)
     with site.visit("observer") as browser, listen(browser, "topic=overview") as told:
         told.next("overview")

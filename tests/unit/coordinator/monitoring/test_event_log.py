@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from headrace_coordinator import budget
+from headrace_coordinator import event_rate
 from headrace_coordinator.monitoring.event_log import EventLog, log_events
 from headrace_coordinator.queue.events import JobDeleted, LeasesUnproven, TaskDead
 from headrace_wire.alike import explain_failure
@@ -112,8 +112,8 @@ def test_what_anybody_causes_as_often_as_they_like_fills_no_disk(
     for _ in range(10_000):  # 1000 a second
         written.note([JobDeleted("job"), JobDeleted("job")])
         seconds += 0.002
-    most = budget.LINES_AT_ONCE + 2 * 20 * budget.LINES_PER_SECOND
-    assert budget.LINES_AT_ONCE < len(log.messages) <= most + 2
+    most = event_rate.LINES_AT_ONCE + 2 * 20 * event_rate.LINES_PER_SECOND
+    assert event_rate.LINES_AT_ONCE < len(log.messages) <= most + 2
     told = [line for line in log.messages if "left out" in line]
     assert len(told) >= 90
     seconds += 60.0

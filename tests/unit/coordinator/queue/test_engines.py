@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from headrace_coordinator.queue.events import JobStranded
-from headrace_coordinator.queue.stranded import STRANDED_SECONDS, note_stranded
+from headrace_coordinator.queue.events import JobUnschedulable
+from headrace_coordinator.queue.unschedulable import UNSCHEDULABLE_SECONDS, note_unschedulable
 from support.queue_builders import Rig, make_worker
 
 
@@ -48,10 +48,10 @@ def test_a_job_whose_limit_nobody_can_keep_is_told_in_the_log() -> None:
     join(rig, "dask")
     rig.submit(timeout_seconds=5.0)
     rig.queue.state.drain_events()
-    note_stranded(rig.queue.state, rig.now)
-    rig.seconds += STRANDED_SECONDS
-    note_stranded(rig.queue.state, rig.now)
-    (told,) = [one for one in rig.queue.state.drain_events() if isinstance(one, JobStranded)]
+    note_unschedulable(rig.queue.state, rig.now)
+    rig.seconds += UNSCHEDULABLE_SECONDS
+    note_unschedulable(rig.queue.state, rig.now)
+    (told,) = [one for one in rig.queue.state.drain_events() if isinstance(one, JobUnschedulable)]
     assert told.why == rig.status().waiting_for
 
 

@@ -281,8 +281,8 @@ def test_values_count_only_of_a_worker_that_had_what_the_job_needs(
     rig.submit(tasks=1, needs="primes+x")
     (lease,) = rig.queue.leasing.lease(LeaseRequest("w", 1, 2, 0.0, ()), rig.now, KEY)
     restart(rig)
-    digest, able, key = lease.proof.split(":")
-    assert able == str(len(engines))
+    digest, met_needs, key = lease.proof.split(":")
+    assert met_needs == str(len(engines))
     forged = claim(lease, proof=f"{digest}:{1 - len(engines)}:{key}")
     assert report(rig, forged, by="w").accepted == 0
     assert report(rig, claim(lease), by="w").accepted == len(engines)
@@ -327,7 +327,7 @@ def test_the_last_lines_of_a_job_that_has_ended_are_taken(rig: Rig) -> None:
 
 def test_no_two_leases_have_the_same_proof() -> None:
     proofs = LeaseProofs(b"secret")
-    lease = PastLease("job", "w", "k", 0, 1, 0.0, able=True)
+    lease = PastLease("job", "w", "k", 0, 1, 0.0, met_needs=True)
     others = [
         replace(lease, job="jo", worker="bw"),
         replace(lease, worker="wk", key=""),
@@ -344,7 +344,7 @@ def test_the_same_lease_has_the_same_proof_at_any_time() -> None:
     rig = Rig()
     rig.seconds = 5.0
     assert rig.now == at(5.0)
-    lease = PastLease("job", "w", KEY, 0, 1, rig.now.at, able=False)
+    lease = PastLease("job", "w", KEY, 0, 1, rig.now.at, met_needs=False)
     run = HeldSpan(4, "job", 0, 1, 3, proof=LeaseProofs(b"one").sign(4, 3, lease))
     assert LeaseProofs(b"one").open(run, "w", rig.now.at) == lease
     assert LeaseProofs(b"two").open(run, "w", rig.now.at) is None

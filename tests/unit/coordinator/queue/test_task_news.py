@@ -178,7 +178,7 @@ def tell(rig: Rig, worker: str, progress: int, running: int) -> tuple[int, int]:
 def test_of_what_workers_tell_of_their_tasks_there_is_room_for_each_key(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "MAX_TOLD", 100)
+    monkeypatch.setattr(state, "MAX_REPORTED_TASKS", 100)
     for worker, key in (("a", "lab"), ("b", "lab"), ("c", "other"), ("d", "")):
         rig.queue.leasing.register(make_worker(worker), (), rig.now, key)
     assert tell(rig, "a", 30, 20) == (30, 20)
@@ -188,7 +188,7 @@ def test_of_what_workers_tell_of_their_tasks_there_is_room_for_each_key(
     assert tell(rig, "a", 0, 1) == (0, 1)
     assert tell(rig, "b", 30, 20) == (30, 20)
     rig.queue.leasing.leave("b", rig.now, "lab")
-    assert rig.queue.state.told_by_key == {"lab": 1, "other": 20, "": 5}
+    assert rig.queue.state.reported_tasks_by_key == {"lab": 1, "other": 20, "": 5}
     assert tell(rig, "d", 50, 20) == (50, 20)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from headrace_coordinator import budget
+from headrace_coordinator import event_rate
 from headrace_coordinator.deaths import MOST_DEATHS_AT_ONCE
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
@@ -190,8 +190,8 @@ def test_a_flood_of_one_kind_is_cut_and_counted_and_others_are_kept(
     kept.note(make_joined(range(10_000)))
     kept.note([make_death()])
     page = read(kept)
-    assert len(page.events) == budget.LINES_AT_ONCE + 1
-    assert page.missed == 10_000 - budget.LINES_AT_ONCE
+    assert len(page.events) == event_rate.LINES_AT_ONCE + 1
+    assert page.missed == 10_000 - event_rate.LINES_AT_ONCE
     assert page.events[-1].kind == "task-failed"
     clock.seconds += 1.0
     kept.note(make_joined(range(100)))
@@ -224,7 +224,7 @@ def test_of_jobs_a_key_may_see_its_own_alone(kept: Journal) -> None:
 async def test_who_waits_long_for_one_job_knows_what_was_missed(
     kept: Journal, waiters: Waiters
 ) -> None:
-    kept.note(make_joined(range(budget.LINES_AT_ONCE + 50)))
+    kept.note(make_joined(range(event_rate.LINES_AT_ONCE + 50)))
     waiting = asyncio.create_task(kept.read(EventRequest(job="b", wait_seconds=LONG)))
     await asyncio.sleep(0)
     assert waiters.count_waiters(EVENTS)

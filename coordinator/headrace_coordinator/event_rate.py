@@ -10,7 +10,7 @@ LINES_AT_ONCE = 200
 LINES_PER_SECOND = 5
 
 
-class Budget(Allowance):
+class EventRateLimit(Allowance):
     """The token bucket for one kind of events."""
 
     def __init__(self, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import JobStranded
+from headrace_coordinator.queue.events import JobUnschedulable
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.engines import keeps_limits
@@ -16,10 +16,10 @@ Need = tuple[str, bool]
 
 #: After how many seconds without a worker that offers a job's service this is reported: workers may
 #: be about to connect, or just be restarting.
-STRANDED_SECONDS = 30.0
+UNSCHEDULABLE_SECONDS = 30.0
 
 
-def note_stranded(state: QueueState, now: Now) -> None:
+def note_unschedulable(state: QueueState, now: Now) -> None:
     """Report jobs whose tasks have waited for a while for a worker that offers their service.
 
     This is to be called now and then; the time that it takes grows with jobs and workers.
@@ -30,17 +30,20 @@ def note_stranded(state: QueueState, now: Now) -> None:
         *(member.services for member in members if keeps_limits(member.info.engine))
     )
     for job in state.jobs.values():
-        able = offered if job.spec.timeout_seconds is None else limited
-        if job.is_final or job.spec.service in able or not job.waiting or job.keeps_data:
-            job.stranded_since = None
-            job.is_told_stranded = False
-        elif job.stranded_since is None:
-            job.stranded_since = now.monotonic
-        elif not job.is_told_stranded and now.monotonic - job.stranded_since >= STRANDED_SECONDS:
-            job.is_told_stranded = True
-            why = explain_unable(job.spec, members)
+        services = offered if job.spec.timeout_seconds is None else limited
+        if job.is_final or job.spec.service in services or not job.waiting or job.keeps_data:
+            job.unschedulable_since = None
+            job.is_reported_unschedulable = False
+        elif job.unschedulable_since is None:
+            job.unschedulable_since = now.monotonic
+        elif (
+            not job.is_reported_unschedulable
+            and now.monotonic - job.unschedulable_since >= UNSCHEDULABLE_SECONDS
+        ):
+            job.is_reported_unschedulable = True
+            why = explain_unschedulable(job.spec, members)
             why = why if state.members else "no worker is connected"
-            state.emit(JobStranded(job.spec.id, why, job.submitted_by))
+            state.emit(JobUnschedulable(job.spec.id, why, job.submitted_by))
 
 
 def find_need(spec: JobSpec) -> Need:
@@ -48,7 +51,7 @@ def find_need(spec: JobSpec) -> Need:
     return spec.service, spec.timeout_seconds is not None
 
 
-def explain_unable(spec: JobSpec, members: Collection[Member]) -> str:
+def explain_unschedulable(spec: JobSpec, members: Collection[Member]) -> str:
     """Return why none of these workers can run a job's tasks; "" if one can."""
     if any(member.may_run(spec) for member in members):
         return ""

@@ -1,7 +1,7 @@
 """Messages as JSON: objects with the names of the fields, where the wire has arrays in order.
 
-Each message has a twin, a Struct of the same name and fields with the same bounds. Fields that
-contain bytes are left out, because the coordinator does not know what is in them.
+Each message has a JSON model, a Struct of the same name and fields with the same bounds. Fields
+that contain bytes are left out, because the coordinator does not know what is in them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from headrace_wire.bounds import is_record, read_hints, split_hint
 
 
 @cache
-def make_twin(kind: type[Struct]) -> type[Struct]:
-    """Return the twin of a message."""
+def make_model(kind: type[Struct]) -> type[Struct]:
+    """Return the JSON model of a message."""
     hints = read_hints(kind)
     return defstruct(
         kind.__name__,
@@ -37,10 +37,10 @@ def make_twin(kind: type[Struct]) -> type[Struct]:
 
 @cache
 def translate(hint: Any) -> Any:
-    """Return a type in which twins replace messages."""
+    """Return a type in which models replace messages."""
     kind, meta, is_optional = split_hint(hint)
     if is_record(kind):
-        kind = make_twin(kind)
+        kind = make_model(kind)
     elif get_origin(kind) is tuple:
         kind = GenericAlias(tuple, (translate(get_args(kind)[0]), ...))
     else:
@@ -49,26 +49,28 @@ def translate(hint: Any) -> Any:
     return found | None if is_optional else found
 
 
-def to_twin(value: Any) -> Any:
+def to_model(value: Any) -> Any:
     """Return the JSON form of a message, or of a value that contains messages."""
     if isinstance(value, Struct):
         make, plan = _plan(type(value))
         return make(
             **{
-                name: to_twin(getattr(value, name)) if is_deep else getattr(value, name)
+                name: to_model(getattr(value, name)) if is_deep else getattr(value, name)
                 for name, is_deep in plan
             }
         )
     if isinstance(value, tuple):
-        return [to_twin(one) for one in cast("tuple[object, ...]", value)]
+        return [to_model(one) for one in cast("tuple[object, ...]", value)]
     return value
 
 
 @cache
 def _plan(kind: type[Struct]) -> tuple[type[Struct], list[tuple[str, bool]]]:
-    """Return the twin of a message, and which of its fields may contain messages."""
-    twin, hints = make_twin(kind), read_hints(kind)
-    return twin, [(one, translate(hints[one]) is not hints[one]) for one in twin.__struct_fields__]
+    """Return the JSON model of a message, and which of its fields may contain messages."""
+    model, hints = make_model(kind), read_hints(kind)
+    return model, [
+        (one, translate(hints[one]) is not hints[one]) for one in model.__struct_fields__
+    ]
 
 
 def _is_opaque(hint: Any) -> bool:
