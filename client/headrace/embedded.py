@@ -12,6 +12,7 @@ stopped first, and then the coordinator.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -63,6 +64,9 @@ END_SECONDS = 1.0
 
 #: How often a child that should end is checked for having been suspended, in seconds.
 FROZEN_SECONDS = 0.5
+
+#: In how many of the last lines of the children's log the reason of their end is looked for.
+LAST_LINES = 10
 
 #: The running children.
 _CHILDREN: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
@@ -358,11 +362,14 @@ def _explain_end(
             return f"the embedded {role} was killed ({name}): run it again"
     end.seek(0)
     why = end.read().decode(errors="replace").strip()
-    why = why or _read_last(log)
+    lines = _read_lines(log)
+    if any(os.strerror(errno.EMFILE) in line for line in lines[-LAST_LINES:]):
+        why = "too many files are open: raise `ulimit -n`"  # whatever failed after that
+    elif not why:
+        why = lines[-1].removeprefix("headrace: ") if lines else "it said nothing"
     return f"{what}: {why}" if what else why
 
 
-def _read_last(log: IO[bytes]) -> str:
+def _read_lines(log: IO[bytes]) -> list[str]:
     log.seek(0)
-    lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return log.read().decode(errors="replace").strip().splitlines()

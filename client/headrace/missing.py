@@ -55,8 +55,8 @@ def describe_missing(status: JobStatus, received: Received, *, all_read: bool = 
         which = f", of task {listed}" if missing == 1 else f", of tasks {listed}"
         which += " and others" if missing > len(indices) else ""
     return (
-        f"{missing:,} of {count(status.tasks, 'value')} of job {status.id} are missing{which}: "
-        f"{_explain(status)}"
+        f"{missing:,} of {count(status.tasks, 'value')} of job {status.id} "
+        f"{'is' if missing == 1 else 'are'} missing{which}: {_explain(status)}"
     )
 
 

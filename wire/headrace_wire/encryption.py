@@ -100,9 +100,10 @@ class Encryption(Struct, frozen=True):
     def explain(self, address: tuple[str, int], error: Exception) -> HeadraceError:
         """Return the caller's error for a handshake that failed."""
         if self.mode == "off" and (isinstance(error, TimeoutError) or type(error) is EOFError):
+            hangs = ", or it hangs or is stopped" if isinstance(error, TimeoutError) else ""
             return UnreachableError(
                 f"what answers at {Address(*address)} did not begin the handshake: if it is a "
-                "coordinator it speaks TLS, which is switched off here (--tls off)"
+                f"coordinator, it speaks TLS, which is switched off here (--tls off){hangs}"
             )
         if why := getattr(error, "verify_message", None):
             return KeyRefusedError(

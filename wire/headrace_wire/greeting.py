@@ -202,5 +202,5 @@ def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError
         )
     return UnreachableError(
         f"what answers at {Address(*address)} did not finish the handshake of a headrace "
-        "coordinator"
+        "coordinator (it is something else, or a coordinator that hangs or is stopped)"
     )

@@ -65,12 +65,13 @@ class Bar:
 
     def update(self, position: int, waiting_for: str) -> None:
         """Move to this position, and show what the job waits for, "" for nothing."""
-        self._drawing.waiting_for = waiting_for
+        self.note_waiting(waiting_for)
         self._drawing.update(self._task, completed=position)
 
     def note_waiting(self, waiting_for: str) -> None:
         """Show what the job waits for, without moving."""
         self._drawing.waiting_for = waiting_for
+        self._drawing.update(self._task, waits=bool(waiting_for))
 
     def print_above(self, line: str) -> None:
         """Print a line for people, above the bar."""
@@ -120,13 +121,15 @@ class _Count(ProgressColumn):
 
 
 class _Times(ProgressColumn):
-    """A column with the time that has passed, and an estimate of the time left."""
+    """A column with the time that has passed, and, unless the job waits, an estimate of the time
+    left.
+    """
 
     def render(self, task: Task) -> Text:
         elapsed = task.finished_time if task.finished else task.elapsed
         words = f"{_write_time(elapsed or 0.0)} elapsed"
         left = task.time_remaining
-        if left and not task.finished:
+        if left and not task.finished and not task.fields.get("waits"):
             words += f", about {_write_time(left)} left"
         return Text(words)
 

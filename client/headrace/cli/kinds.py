@@ -163,7 +163,8 @@ class BoundedKind(ValueKind):
         """Return a value that is within its bounds; else report a usage error that quotes it."""
         if not is_within(self._meta, value):
             may_be = self.describe(self._meta)
-            self.fail(f"{quote(shown)} is out of range: give {may_be}", param, ctx)
+            wrong = "is not allowed" if self._kind is str else "is out of range"
+            self.fail(f"{quote(shown)} {wrong}: give {may_be}", param, ctx)
         return value
 
     def describe(self, meta: Meta) -> str:

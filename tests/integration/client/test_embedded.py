@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import subprocess
@@ -75,11 +77,31 @@ def test_a_coordinator_that_cannot_start_is_said_so_and_leaves_no_worker(
 ) -> None:
     monkeypatch.setattr(embedded, "ensure_key", lambda path: path.mkdir())
     with (
-        pytest.raises(EmbeddedClusterError, match=r"no embedded coordinator: headrace: .*key"),
+        pytest.raises(EmbeddedClusterError, match=r"^no embedded coordinator: (?!headrace: ).*key"),
         open_embedded_cluster("1"),
     ):
         raise AssertionError("it opened")
     assert all(child.poll() is not None for child in embedded._CHILDREN)
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "told"),
+    [
+        ("", "INFO it starts\nheadrace: the disk is full\n", "it ended: the disk is full"),
+        ("no engine", "headrace: the disk is full\n", "it ended: no engine"),
+        ("", "", "it ended: it said nothing"),
+        (
+            "what answers did not begin the handshake",
+            f"WARNING {os.strerror(errno.EMFILE)}; trying again\nWARNING what answers did not\n",
+            "it ended: too many files are open: raise `ulimit -n`",
+        ),
+    ],
+)
+def test_the_end_of_the_children_is_explained(end: str, said: str, told: str) -> None:
+    first: Future[tuple[str, int]] = Future()
+    first.set_result(("worker", 69))
+    files = io.BytesIO(end.encode()), io.BytesIO(said.encode())
+    assert embedded._explain_end(first, *files, "it ended") == told
 
 
 def test_an_engine_that_cannot_be_used_is_an_error_of_usage(

@@ -334,6 +334,7 @@ def test_a_client_gives_up_on_a_server_that_stalls_in_the_handshake(
         assert time.monotonic() - started < 10 * SHORT_SECONDS
     assert len(errors) == 2
     assert all("did not finish the handshake" in error.message for error in errors)
+    assert all("a coordinator that hangs or is stopped" in error.message for error in errors)
 
 
 def test_an_interruption_wakes_who_reads(served: Served) -> None:

@@ -17,7 +17,10 @@ class Clock:
 
 
 def watch(
-    capsys: pytest.CaptureFixture[str], moves: list[tuple[float, int]], length: int = 1000
+    capsys: pytest.CaptureFixture[str],
+    moves: list[tuple[float, int]],
+    length: int = 1000,
+    waiting_for: str = "",
 ) -> str:
     """What a bar says of times at last, after moves to positions, so many seconds apart."""
     clock = Clock()
@@ -25,6 +28,7 @@ def watch(
     for seconds, position in moves:
         clock.seconds += seconds
         bar.update(position, "")
+    bar.note_waiting(waiting_for)
     bar.close()
     *_, said = re.findall(rf"/{length:,} +(0:[^\x1b\n]*[a-z])", capsys.readouterr().err)
     return str(said)
@@ -41,6 +45,12 @@ def test_what_is_left_is_estimated_from_what_was_done_since_it_is_watched(
     before = (0.1, 900)  # in an hour or in a second: nobody knows
     said = watch(capsys, [before, *((6.0, 900 + done) for done in range(1, 11))])
     assert said == "0:01:00 elapsed, about 0:09:00 left"
+
+
+def test_nothing_is_estimated_while_the_job_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    moves = [(6.0, 10 * done) for done in range(1, 11)]
+    assert "left" in watch(capsys, moves)
+    assert watch(capsys, moves, waiting_for="no worker is connected") == "0:01:00 elapsed"
 
 
 def test_nothing_is_estimated_before_something_was_seen_to_be_done(

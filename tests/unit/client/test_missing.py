@@ -36,8 +36,9 @@ def test_one_line_says_how_many_are_missing_which_are_the_first_and_why() -> Non
     assert describe((0, 4), tasks=6) == (
         "2 of 6 values of job j are missing, of tasks 4, 5: the job was cancelled"
     )
+    assert describe(tasks=1) == "1 of 1 value of job j is missing, of task 0: the job was cancelled"
     assert describe((0, 1), (2, 4), tasks=4) == (
-        "1 of 4 values of job j are missing, of task 1: the job was cancelled"
+        "1 of 4 values of job j is missing, of task 1: the job was cancelled"
     )
 
 

@@ -41,6 +41,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("backup shop.py", "Directory 'shop.py' is a file"),
         ("run primes count 0 10 --timeout soon", "write 30s, 500ms, 2m, 1h or 7d"),
         ("run primes count 0 10 --timeout 99999d", "'99999d' is out of range: give 1ms to 36525d"),
+        ("run primes count 0 10 --name \x1b[31m", r"'\x1b[31m' is not allowed: give up to"),
+        (f"run primes count 0 10 --name {'n' * 201}", "201 characters is not allowed: give"),
     ],
 )
 def test_a_slip_is_told(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:

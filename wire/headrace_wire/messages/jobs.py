@@ -150,8 +150,12 @@ class JobStatus(Message):
 
     @property
     def left_seconds(self) -> float | None:
-        """How many seconds it will still run at the present speed; None if not known."""
+        """How many seconds it will still run at the present speed; None if not known, or if nothing
+        runs.
+        """
         if not self.done_per_second or not self.sealed or self.state in FINAL_STATES:
+            return None
+        if self.waiting_for:
             return None
         return (self.tasks - self.done - self.failed) / self.done_per_second
 

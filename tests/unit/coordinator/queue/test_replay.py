@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import MomentSet
@@ -102,6 +103,8 @@ def test_the_speed_and_the_time_left_are_those_of_late(rig: Rig) -> None:
     status = rig.status()
     assert status.speed == status.done_per_second == 0.5, "those that failed do not count"
     assert status.left_seconds == (100 - 4 - 1) / 0.5
+    waiting = replace(status, waiting_for="no worker is connected")
+    assert (waiting.speed, waiting.left_seconds) == (0.5, None), "nothing runs"
 
 
 def test_a_running_job_can_be_replayed(rig: Rig) -> None:
