@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -78,13 +80,24 @@ class _ReaderGoneError(Exception):
     """Nobody reads standard output any more. For BrokenPipeError, click has its own exit code."""
 
 
+@contextmanager
+def _note_gone_reader() -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGoneError from error
+
+
 class _Headrace(LazyGroup):
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Read the options, of which --help and --version print something."""
+        with _note_gone_reader():
+            return super().make_context(*arguments, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
-        try:
+        with _note_gone_reader():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise _ReaderGoneError from error
 
     def suggest(self, name: str, known: Iterable[str]) -> str:
         """For the name of a service, suggest the two commands that it belongs to."""

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from headrace_wire.errors import UsageError
 
@@ -18,8 +18,8 @@ def fill_standard_streams() -> None:
     """Open standard streams that are closed, so that no file or socket gets their numbers.
 
     Writing to a standard output that was closed fails with the system's own error, as it should,
-    and so does reading from a closed standard input. What is written to a closed standard error is
-    lost.
+    and so does reading from a closed standard input. What cannot be written to standard error is
+    lost, because it cannot be reported anywhere, and the result of the command is the same.
     """
     for number, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
@@ -33,10 +33,51 @@ def fill_standard_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+    if type(sys.stderr) is io.TextIOWrapper:  # others write to memory, or to where they please
+        sys.stderr = _open_tolerant(sys.stderr)
     stdout: object = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
         # A name may contain characters that the locale does not have: they are shown as in JSON.
         cast("io.TextIOWrapper", stdout).reconfigure(errors="backslashreplace")
+
+
+class _Tolerant(io.RawIOBase):
+    """A binary stream that writes to another one, and loses what that one refuses.
+
+    Nobody is told that standard error is full, that its reader has gone, or that its terminal is
+    closed. But whatever writes to it, such as a progress bar or the interpreter when it ends, would
+    take the error for its own, and change the exit code.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        super().__init__()
+        self._stream = stream  # it would close the binary stream if nobody used it any more
+        self._binary: Any = getattr(stream.buffer, "raw", stream.buffer)  # unbuffered with -u
+
+    def write(self, content: Any) -> int | None:
+        try:
+            return cast("int | None", self._binary.write(content))
+        except OSError:
+            return len(content)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return cast("int", self._binary.fileno())
+
+    def isatty(self) -> bool:
+        return cast("bool", self._binary.isatty())
+
+
+def _open_tolerant(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Tolerant(stream)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=True,
+        write_through=stream.write_through,
+    )
 
 
 def drop_unwritten() -> None:
