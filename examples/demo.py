@@ -21,8 +21,8 @@ import pyvips
 #: What is done to the pictures.
 OPERATIONS = ("blur", "edges", "thumbnail")
 
-#: Pictures that are shown before and after, and pixels of each.
-SHOWN, TILE = 4, 320
+#: Pictures of which the best are shown before and after, how many, and pixels of each.
+CANDIDATES, SHOWN, TILE = 8, 4, 320
 
 
 def run(arguments: list[str], slots: str) -> dict[str, Any]:
@@ -58,24 +58,29 @@ def make_sheet(photographs: Path, sheet: Path) -> None:
     """Put a part of some pictures and what became of it into one: a row for each picture."""
     folders = [photographs, *(photographs.parent / operation for operation in OPERATIONS)]
     names = [path.name for path in sorted(photographs.iterdir()) if not path.name.startswith(".")]
+    candidates = names[:: max(len(names) // CANDIDATES, 1)][:CANDIDATES]
+    # A filter hardly changes an even sky, or what is out of focus: show those with most edges.
+    details = [(*find_detail(photographs.parent / "edges" / name), name) for name in candidates]
     tiles: list[pyvips.Image] = []
-    for name in names[:: max(len(names) // SHOWN, 1)][:SHOWN]:
-        corner = find_detail(photographs.parent / "edges" / name)
+    for _, corner, name in sorted(details, reverse=True)[:SHOWN]:
         tiles += [cut(folder / name, corner) for folder in folders]
     joined = pyvips.Image.arrayjoin(tiles, across=len(folders), shim=8, background=255)
     joined.write_to_file(str(sheet), Q=90)
 
 
-def find_detail(edges: Path) -> tuple[int, int]:
-    """The corner of the part of a picture that has the most edges."""
+def find_detail(edges: Path) -> tuple[float, tuple[int, int]]:
+    """How many edges the part of a picture has that has the most, and that part's corner."""
     grey = pyvips.Image.new_from_file(str(edges)).colourspace("b-w")[0]
+    strength = grey**2  # one strong edge says more than noise everywhere
     across, down = grey.width // TILE, grey.height // TILE
     if not (across and down):
-        return 0, 0
-    strength = grey**2  # one strong edge says more than noise everywhere
-    parts = strength.crop(0, 0, across * TILE, down * TILE).shrink(TILE, TILE)
-    _, place = parts.max(x=True, y=True)
-    return TILE * place["x"], TILE * place["y"]
+        return strength.avg(), (0, 0)
+    # The filter leaves the outermost pixels as they are: these are no edges.
+    inner = strength.crop(1, 1, grey.width - 2, grey.height - 2)
+    framed = inner.embed(1, 1, grey.width, grey.height)
+    parts = framed.crop(0, 0, across * TILE, down * TILE).shrink(TILE, TILE)
+    most, place = parts.max(x=True, y=True)
+    return most, (TILE * place["x"], TILE * place["y"])
 
 
 def cut(path: Path, corner: tuple[int, int]) -> pyvips.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import pyvips
 
 from support.commands import Shell, Site, open_site
 from support.places import REPOSITORY
@@ -137,3 +139,19 @@ def test_the_page_about_services_shows_the_example() -> None:
     assert commands.partition("\n\n")[2] in page
     announced = (SERVICE / "pyproject.toml").read_text().partition("[project.entry-points")[2]
     assert f"```toml\n[project.entry-points{announced.partition('[tool')[0].rstrip()}\n```" in page
+
+
+def test_the_demo_shows_a_detail_with_edges_and_not_a_bright_border(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The filter leaves the outermost pixels as they are, which are no edges."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    demo = importlib.import_module("demo")
+    width, height = 3 * demo.TILE, 2 * demo.TILE
+    line = pyvips.Image.black(demo.TILE // 2, 1) + 90
+    drawn = pyvips.Image.black(width, height).insert(line, demo.TILE + 20, demo.TILE + 20)
+    edges = drawn.crop(1, 1, width - 2, height - 2).embed(1, 1, width, height, extend="white")
+    edges.cast("uchar").write_to_file(str(tmp_path / "edges.png"))
+    most, corner = demo.find_detail(tmp_path / "edges.png")
+    assert most > 0
+    assert corner == (demo.TILE, demo.TILE)
