@@ -8,7 +8,7 @@ import select
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import pytest
 
@@ -33,7 +33,7 @@ def open_full() -> IO[bytes]:
 
 
 def name_words(value: object) -> str | None:
-    return " ".join(value) if isinstance(value, list) else None
+    return " ".join(cast("list[str]", value)) if isinstance(value, list) else None
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:

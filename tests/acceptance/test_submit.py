@@ -359,7 +359,7 @@ def test_on_one_machine_nothing_is_configured(shell: Shell) -> None:
         assert (data / "key").stat().st_mode & 0o777 == 0o600
         assert shell.run("health", "--coordinator", f"127.0.0.1:{port}").code == 0
         second = shell.run("coordinator", "--bind", "127.0.0.1:0", "--no-http")
-        assert second.code == 2
+        assert second.code == 69
         assert "another coordinator uses" in second.err
     finally:
         assert coordinator.stop() == 0

@@ -15,7 +15,7 @@ import contextlib
 from collections.abc import Generator
 from pathlib import Path
 
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import StoreError, UsageError
 from headrace_wire.file_lock import hold, open_lock
 from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
 
@@ -33,7 +33,7 @@ INCOMPLETE = "incomplete-backup"
 def lock_data(data: Path) -> Generator[None]:
     """Make the data folder if necessary, and lock it against other coordinators.
 
-    Raises UsageError, and StoreError if the disk is full.
+    Raises UsageError, and StoreError if another coordinator uses it or the disk is full.
     """
     if (data / INCOMPLETE).exists():
         raise UsageError(f"{data} holds a backup that was not finished: use another one")
@@ -49,7 +49,7 @@ def lock_data(data: Path) -> Generator[None]:
             reason = explain_error(error, error.filename or data, WRITE)
             raise UsageError(f"{what}: {reason}; or name another with --data") from None
         if not is_ours:
-            raise UsageError(
+            raise StoreError(
                 f"another coordinator uses data folder {data}: stop that one, or name another "
                 "folder with --data"
             )

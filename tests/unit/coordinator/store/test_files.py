@@ -21,7 +21,7 @@ from headrace_coordinator.store.locks import hold_payloads, lock_data
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_wire import file_lock
 from headrace_wire.batch import pack_batch
-from headrace_wire.errors import StoreError, UsageError
+from headrace_wire.errors import StoreError
 from headrace_wire.file_lock import open_lock
 from support.full_disk import fill_disk
 from support.stored_rig import StoredRig
@@ -144,7 +144,7 @@ def test_a_lock_ends_with_its_process(path: Path, system: str) -> None:
 def test_a_data_folder_is_one_coordinators(path: Path) -> None:
     for _ in range(2):
         with lock_data(path):
-            with pytest.raises(UsageError, match="another coordinator uses"), lock_data(path):
+            with pytest.raises(StoreError, match="another coordinator uses"), lock_data(path):
                 pass
             assert path.is_dir()
 
