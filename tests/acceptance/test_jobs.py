@@ -152,19 +152,31 @@ def test_all_jobs_in_a_state_are_deleted_once_somebody_has_said_yes(site: Site) 
         assert "name the jobs to delete, or give --state" in site.shell.run("delete", *words).err
 
 
-@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+@pytest.mark.parametrize(
+    ("keys", "code", "told"),
+    [
+        (("n", "Enter"), 1, "headrace: nothing is deleted"),
+        (("C-d",), 1, "headrace: nothing is deleted"),
+        (("C-c",), 130, "headrace: interrupted"),
+        (("y", "Enter"), 0, "is deleted"),
+    ],
+    ids=str,
+)
 def test_a_question_on_a_terminal_is_waited_for(
-    site: Site, tmp_path: Path, answer: str, code: int
+    site: Site, tmp_path: Path, keys: tuple[str, ...], code: int, told: str
 ) -> None:
     running = cancel_one(site)
     with open_terminal(
         tmp_path, "delete", "--state", "cancelled", settings=site.shell.settings
     ) as terminal:
         terminal.wait_for("Delete 1 cancelled job and the results? [y/N]")
-        terminal.press(answer)
-        terminal.press("Enter")
-        assert f"{END} {code}" in terminal.finish()
-    assert (site.shell.run("job", running).code == 0) == (answer == "n")
+        for key in keys:
+            terminal.press(key)
+        asked, said, end = [line for line in terminal.finish() if line]
+        assert asked.startswith("Delete ")
+        assert told in said
+        assert end == f"{END} {code}"
+    assert (site.shell.run("delete", running).code == 0) == bool(code), "it was still there"
 
 
 def test_the_function_of_calls_is_shown(site: Site) -> None:

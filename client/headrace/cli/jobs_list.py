@@ -155,9 +155,20 @@ def _ask(what: str) -> None:
     """Return if the answer is yes, else end the command. Raises UsageError without a terminal."""
     if not sys.stdin.isatty():
         raise UsageError(f"this would delete {what}, and nobody can be asked: --yes says so")
-    if not click.confirm(f"Delete {what}?", err=True):
+    if not _confirm(f"Delete {what}?"):
         tell("headrace: nothing is deleted")
         click.get_current_context().exit(1)
+
+
+def _confirm(question: str) -> bool:
+    """Ask on the terminal, and return whether the answer is yes. The end of input means no."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as error:
+        tell("")  # the terminal's cursor is behind the question
+        if isinstance(error.__context__, EOFError):
+            return False
+        raise
 
 
 def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
