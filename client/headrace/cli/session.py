@@ -66,8 +66,8 @@ def carry_out(
             "--detach does not wait, so there is no time to show --logs in: leave one of them out, "
             "or use `headrace logs -f` afterwards"
         )
-    if options.detach and output is not None:
-        refuse_both("detach", "output", ", or use `headrace results -o` afterwards")
+    if options.detach:
+        _refuse_waiting(output, file_format)
     if not options.detach:
         refuse_format(file_format, output, as_json=options.as_json)
     with (
@@ -168,6 +168,15 @@ def deliver(
     tell(summarise(job.status, wall_seconds, gathered.written))
     spoiled = job.status.state in {CANCELLED, FAILED} or gathered.problems
     return EXIT_TASKS_FAILED if spoiled else EXIT_OK
+
+
+def _refuse_waiting(output: Path | None, file_format: str | None) -> None:
+    """Refuse options about results that --detach does not wait for. Raises UsageError."""
+    if output is not None:
+        refuse_both("detach", "output", ", or use `headrace results -o` afterwards")
+    if file_format is not None:  # that of pictures is part of the job
+        refuse_both("detach", "file_format", ", or use `headrace results --format` afterwards")
+    refuse_both("detach", "wait", ", or use `headrace results --wait` afterwards")
 
 
 @contextlib.contextmanager

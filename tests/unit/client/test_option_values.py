@@ -156,6 +156,8 @@ def test_what_is_about_http_is_refused_where_there_is_none(
         ("jobs --all --limit 5", "--all leaves nothing for --limit to do"),
         ("events --last 5 --since-start", "--since-start leaves nothing for --last to do"),
         ("submit primes find 0 9 --detach -o new", "--output to do: leave one of them out, or use"),
+        ("submit primes find 0 9 --detach --wait 3", "--wait to do: leave one of them out, or use"),
+        ("submit primes find 0 9 --detach --format npy", "--format to do: leave one of them out"),
     ],
 )
 def test_an_option_that_another_leaves_nothing_to_do_is_refused(
