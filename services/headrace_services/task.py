@@ -13,13 +13,14 @@ import math
 import sys
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from headrace_wire.bounds import MAX_MOMENT, Label, check_value, fit_name, quote
 from headrace_wire.forking import call_after_fork
-from headrace_wire.printing import clean_line, indent
+from headrace_wire.printing import clean_line, indent, shorten_line
 
 #: The maximum size of a log line's text in bytes. Longer texts are cut.
 MAX_TEXT_BYTES = 4096
@@ -137,7 +138,24 @@ class TaskLogger(logging.Logger):
         return level >= self.level
 
 
-class TaskHandler(logging.Handler):
+class TaskCodeHandler(logging.Handler):
+    """A handler of what a task's own code logs."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
+        """Say in one line which call could not be logged and why.
+
+        The call stack that logging itself shows consists of the slot's own functions.
+        """
+        if not logging.raiseExceptions:
+            return
+        error = sys.exc_info()[1]
+        with suppress(Exception):  # standard error may be closed; a message may have no repr
+            place = f"{record.pathname}, line {record.lineno}"
+            said = f"{place}: this cannot be logged: {quote(record.msg)}: {error!r}"
+            sys.stderr.write(f"{shorten_line(said)}\n")
+
+
+class TaskHandler(TaskCodeHandler):
     """Passes lines on to the host.
 
     If the host keeps no log of its own, they are also written to standard error, without characters

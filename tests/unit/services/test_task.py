@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,6 +152,32 @@ def test_what_a_task_says_is_one_line_of_the_log_and_nothing_that_a_terminal_obe
         lines[0], f"ERROR task 17: {shown}"
     ]  # fmt: skip
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("message", ["bad %d", "bad\nor worse %d"])
+def test_what_cannot_be_formatted_is_one_line_that_says_where_it_was_logged(
+    host: Host, capsys: pytest.CaptureFixture[str], message: str
+) -> None:
+    current_task().log.info(message, "x")
+    assert not host.said
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{__file__}, line ")
+    assert "this cannot be logged: 'bad" in line
+    assert "%d format: a real number is required, not str" in line
+
+
+def test_what_cannot_be_formatted_is_not_reported_where_nothing_can_be_shown(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    current_task().log.info("bad %d", "x")
+    assert not capsys.readouterr().err
+    monkeypatch.undo()
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    current_task().log.info("bad %d", "x")
+    assert not host.said
 
 
 def test_a_long_text_is_cut_between_characters() -> None:

@@ -23,7 +23,13 @@ from threading import get_ident
 from types import CodeType
 from typing import Any, BinaryIO, TextIO, cast
 
-from headrace_services.task import MAX_LEVEL_CHARACTERS, MAX_TEXT_BYTES, Task, cut_text
+from headrace_services.task import (
+    MAX_LEVEL_CHARACTERS,
+    MAX_TEXT_BYTES,
+    Task,
+    TaskCodeHandler,
+    cut_text,
+)
 from headrace_wire.bounds import fit_name
 from headrace_wire.forking import call_after_fork
 from headrace_wire.log_format import LogFormat, write_local_time, write_moment, write_object
@@ -179,7 +185,7 @@ class TaskStream(io.TextIOWrapper):
             self._output.held.setdefault((get_ident(), self._level), "")
 
 
-class _RecordHandler(logging.Handler):
+class _RecordHandler(TaskCodeHandler):
     """Passes on the records of a program that has not configured logging."""
 
     def __init__(self, output: TaskOutput) -> None:

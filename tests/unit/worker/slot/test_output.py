@@ -271,6 +271,18 @@ def test_warnings_and_records_without_a_handler_are_caught(
         assert second == ("warning", "look out")
 
 
+def test_a_record_that_cannot_be_formatted_is_one_line_that_names_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_rig() as rig, open_log() as own_log:
+        monkeypatch.setattr(logging, "lastResort", logging.lastResort)
+        rig.output.catch()
+        own_log.warning("bad %d", "x")
+        ((level, text),) = rig.news.said
+        assert level == "stderr"
+        assert text.startswith(f"{__file__}, line ")
+
+
 def test_a_worker_whose_standard_error_is_gone_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     with open_rig() as rig:
 
