@@ -40,6 +40,25 @@ def test_a_task_is_ended_at_its_time_limit_and_others_go_on(
         wait_until(lambda: not Path("/proc", victim.name).exists())
 
 
+def test_cancelling_a_job_ends_its_processes_and_the_worker_goes_on(
+    ray_site: There, tmp_path: Path
+) -> None:
+    site, cluster = ray_site
+    cluster.add_engine(site)
+    held = tmp_path / "held"
+    held.mkdir()
+    with site.open_cluster() as opened:
+        job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 4))
+        wait_until(lambda: len(list(held.iterdir())) == 2)
+        assert site.shell.run("cancel", job.id).code == 0
+        wait_until(lambda: not any(Path("/proc", one.name).exists() for one in held.iterdir()))
+        after = opened.submit("calls", plan_map("deeds_there:square", range(100)))
+        assert len(list(after.values(ordered=False))) == 100
+        status = opened.job(job.id).status
+        assert (status.state, status.done, status.cancelled) == ("cancelled", 0, 4)
+        assert len(list(held.iterdir())) == 2, "of a cancelled job nothing more begins"
+
+
 def test_slots_follow_the_cluster_and_what_ran_on_a_machine_that_goes_runs_elsewhere(
     ray_site: There, tmp_path: Path
 ) -> None:
