@@ -126,7 +126,7 @@ def test_that_results_are_kept_is_said_once_where_some_failed_and_none_could_be_
 def test_a_function_that_calls_sys_exit_is_told_of_in_the_same_words_everywhere(
     site: Site,
 ) -> None:
-    what = "leave(0): SystemExit: 0 (the function called sys.exit)\n"
+    what = "leave(0): SystemExit: 0 (sys.exit was called)\n"
     done = site.shell.run("submit", "map", "shop:leave", "-", stdin="0\n")
     assert done.code == 1
     assert f"failed: {what}" in done.err

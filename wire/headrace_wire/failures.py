@@ -22,4 +22,4 @@ def describe_error(failure: TaskFailure) -> str:
 
 def explain_exit(text: str) -> str:
     """Return the text of a SystemExit, which alone, such as ``0``, would look like success."""
-    return f"{text} (the function called sys.exit)".lstrip()
+    return f"{text} (sys.exit was called)".lstrip()

@@ -23,6 +23,7 @@ from headrace_services.calls.rebuilding import (
     IMPORTED,
     add_note,
     fill_exception,
+    is_of_initializer,
     is_raised_as_itself,
     refuse_interrupt,
 )
@@ -164,7 +165,8 @@ def rebuild_failure(failure: TaskFailure, serializer: Serializer = "msgpack") ->
     cause = make_traceback(failure.traceback) if failure.traceback else None
     # Not with its attributes, which its class may have changed.
     vars(BaseException)["__cause__"].__set__(error, cause)
-    add_note(error, f"raised in {where} on worker {failure.worker}")
+    how = "it ran before" if is_of_initializer(error) else "raised in"
+    add_note(error, f"{how} {where} on worker {failure.worker}")
     if type(error) is ModuleNotFoundError and failure.message.startswith(f"{error}; "):
         add_note(error, failure.message.removeprefix(f"{error}; "))  # what to do about it
     return error

@@ -25,6 +25,9 @@ from headrace_services.calls.remote import make_remote_error
 #: Raised inside an iterator, they would silently end its loop.
 _ENDS_OF_LOOPS = (StopIteration, StopAsyncIteration)
 
+#: The note of an exception that an initializer raised.
+NO_CALL = "raised by the initializer, so that no call was made"
+
 #: A note about what an exception has lost on its way.
 _LOST = "what could not travel with it: {}"
 
@@ -141,6 +144,8 @@ def rebuild_exception(parts: ExceptionParts) -> BaseException:
     except BaseException as problem:  # noqa: BLE001 - arguments that do not fit the class, among others
         refuse_interrupt(problem)
     remote = make_remote_error(parts.name, parts.text)
+    for note in _list_notes(parts.state):
+        add_note(remote, note)
     if parts.lost:
         add_note(remote, _LOST.format(parts.lost))
     return remote
@@ -174,9 +179,12 @@ def fill_exception(kind: type[Exception], parts: ExceptionParts) -> Exception:
 def add_note(error: BaseException, text: str) -> None:
     """Add a note, without calling code of the exception's class."""
     space = read_space(error)
-    notes: object = space.get("__notes__")
-    kept = cast("list[object]", notes) if isinstance(notes, list) else []
-    space["__notes__"] = [*kept, text]
+    space["__notes__"] = [*_list_notes(space), text]
+
+
+def is_of_initializer(error: BaseException) -> bool:
+    """Return whether an exception has the note that an initializer raised it."""
+    return NO_CALL in _list_notes(read_space(error))
 
 
 def read_space(error: BaseException) -> dict[str, Any]:
@@ -193,6 +201,12 @@ def refuse_interrupt(problem: BaseException) -> None:
     trace = problem.__traceback__
     if isinstance(problem, KeyboardInterrupt) and (trace is None or trace.tb_next is None):
         raise problem
+
+
+def _list_notes(space: dict[str, Any]) -> list[str]:
+    notes: object = space.get("__notes__")
+    found = cast("list[object]", notes) if isinstance(notes, list) else []
+    return [note for note in found if isinstance(note, str)]
 
 
 def _is_kind_of(kind: object, base: type | tuple[type, ...]) -> bool:

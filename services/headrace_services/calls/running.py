@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from headrace_services.calls.encoder import ADVICE
 from headrace_services.calls.functions import HARMLESS, resolve, resolve_function
 from headrace_services.calls.main_module import load_main, shares_main
-from headrace_services.calls.rebuilding import FoundClasses, add_note, find_imported
+from headrace_services.calls.rebuilding import NO_CALL, FoundClasses, add_note, find_imported
 from headrace_services.calls.transport import (
     Serializer,
     check_serializer,
@@ -134,7 +134,7 @@ class SlotCalls:
         try:
             initializer(*args, **kwds)
         except BaseException as error:
-            add_note(error, "raised by the initializer, so that no call was made")
+            add_note(error, NO_CALL)
             raise
         self._initialized = about
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -127,6 +127,21 @@ def test_an_initializer_has_the_limit_of_a_task(pool: Pool, act: tuple[str, int]
     (failed,) = attend(pool, batch).failed()
     assert (failed.reason, failed.error_type) == ("timeout", INITIALIZER_TIMEOUT)
     assert "the initializer ran longer than its limit of 0.3 s" in failed.message
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (("os._exit", 3), "in the initializer, the slot exited: exit status 3"),
+        (("kill", int(signal.SIGKILL)), "in the initializer, the slot was killed by SIGKILL"),
+    ],
+)
+def test_a_slot_that_dies_in_an_initializer_says_so(
+    pool: Pool, act: tuple[str, int], told: str
+) -> None:
+    acts: dict[str, Any] = {"prepare": {}, "initialize": {act[0]: ([], act[1])}, "act": {}}
+    (failed,) = attend(pool, make_batch("prepare and act", acts=acts)).failed()
+    assert (failed.reason, failed.message) == ("crash", told)
 
 
 def test_what_prepares_an_initializer_does_not_count(pool: Pool) -> None:

@@ -66,7 +66,7 @@ def check_errors(pool: Any) -> None:
     assert pool.map(die, [0, 2]) == [0, 2]
     assert (
         fall_from(RemoteError, lambda: pool.apply(sys.exit, (3,)))
-        == "SystemExit: 3 (the function called sys.exit)"
+        == "SystemExit: 3 (sys.exit was called)"
     )
     assert fall_from(deeds.TooDeepError, lambda: pool.map(deeds.dig, [1, 9, 4])).endswith("9)")
 

@@ -23,8 +23,8 @@ def describe(error_type: str, message: str, reason: Reason = ERROR) -> str:
         ("KeyError", "'k'", "KeyError: 'k'"),
         ("AssertionError", "AssertionError", "AssertionError"),
         ("", "no type was told", "no type was told"),
-        ("SystemExit", "0", "SystemExit: 0 (the function called sys.exit)"),
-        ("SystemExit", "SystemExit", "SystemExit (the function called sys.exit)"),
+        ("SystemExit", "0", "SystemExit: 0 (sys.exit was called)"),
+        ("SystemExit", "SystemExit", "SystemExit (sys.exit was called)"),
     ],
 )
 def test_an_exception_is_shown_as_pythons_own_tracebacks_end(

@@ -109,6 +109,8 @@ class Deaths:
             if signal_name == "SIGKILL" and self._oom.claim():
                 reason = "oom"
                 message = "the kernel killed the slot: the memory limit of its cgroup was reached"
+        if charged.initializing and reason != "timeout":
+            message = f"in the initializer, {message}"
         return TaskFailure(
             lease=batch.key,
             job=batch.job,

@@ -18,6 +18,8 @@ from headrace_services.calls.errors import (
     rebuild_failure,
 )
 from headrace_services.calls.outline import OUTLINES
+from headrace_services.calls.rebuilding import NO_CALL, add_note
+from headrace_services.calls.transport import Serializer
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_wire.encoding import pack
@@ -39,6 +41,17 @@ def make_failure(detail: bytes, **changes: Any) -> TaskFailure:
 
 def travel(error: BaseException) -> Exception:
     return rebuild_failure(make_failure(pack_error(error)))
+
+
+@pytest.mark.parametrize("serializer", ["msgpack", "cloudpickle"])
+@pytest.mark.parametrize("kind", [SystemExit, ValueError, StopIteration])
+def test_what_an_initializer_raised_was_raised_in_no_task(
+    kind: type[BaseException], serializer: Serializer
+) -> None:
+    error = kind(1)
+    add_note(error, NO_CALL)
+    back = rebuild_failure(make_failure(pack_error(error, serializer)), serializer)
+    assert back.__notes__ == [NO_CALL, "it ran before task 3, order('a') on worker host-1"]
 
 
 def list_builtin_errors() -> list[BaseException]:
