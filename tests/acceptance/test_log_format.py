@@ -51,6 +51,36 @@ def test_also_the_one_that_says_why_a_worker_ends(shell: Shell) -> None:
     assert ended.err.splitlines()[-1].startswith("headrace: ")
 
 
+@pytest.mark.parametrize("log_format", ["auto", "json"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("worker --slots 0", "headrace worker: Invalid value for '--slots'"),
+        ("coordinator --no-http --data /proc/x", "headrace: cannot use data folder /proc/x"),
+        ("coordinator --no-http --data data --bind 192.0.2.1:1", "headrace: cannot serve at"),
+        ("coordinator --data data --http-key key", "headrace: --http-key is of no use"),
+        ("coordinator --no-http --data data --tls-cert key", "headrace: "),
+        ("autoscale --max 1 --command x --metrics 192.0.2.1:1", "headrace: metrics cannot be"),
+    ],
+)
+def test_but_an_invalid_command_is_told_in_a_line_for_people(
+    shell: Shell, words: str, told: str, log_format: str
+) -> None:
+    (shell.home / "key").touch()
+    ended = shell.run(*words.split(), "--log-format", log_format)
+    assert (ended.code, ended.err.count("\n")) == (2, 1), ended.err
+    assert ended.err.startswith(told)
+
+
+def test_a_log_that_has_begun_stays_one_for_programs(shell: Shell) -> None:
+    words = ("coordinator", "--no-http", "--data", "/proc/x", "--log-level", "debug")
+    ended = shell.run(*words)
+    assert ended.code == 2
+    records = read_records(ended.err.splitlines())
+    assert len(records) > 1
+    assert "cannot use data folder /proc/x" in records[-1]["message"]
+
+
 ENDINGS = """
 import os, sys
 

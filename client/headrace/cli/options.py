@@ -20,6 +20,7 @@ from headrace.cli.kinds import (
     KeyFileKind,
     OutputFileKind,
     PathKind,
+    ValueKind,
     WordKind,
 )
 from headrace.place import find_key_file
@@ -122,6 +123,31 @@ overwrite_option = option(
     "--overwrite",
     is_flag=True,
     help="Replace files in the output folder that headrace has not written.",
+)
+
+
+class SlotsKind(ValueKind):
+    """A number of slots, which remains text, because its meaning depends on the engine."""
+
+    name = "auto|N|Nx"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from headrace_worker.machine.cores import count_usable_cores, parse_slots  # noqa: PLC0415 - quick start
+
+        try:
+            parse_slots(value, count_usable_cores())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+slots_option = option(
+    "--slots",
+    type=SlotsKind(),
+    metavar="auto|N|Nx",
+    default="auto",
+    show_default=True,
+    help="Number of processes: one for each usable core, a number, or a multiple of the cores.",
 )
 
 
@@ -234,13 +260,7 @@ _submit_options = [
 ]
 
 _run_options = [
-    option(
-        "--slots",
-        default="auto",
-        show_default=True,
-        metavar="auto|N|Nx",
-        help="Number of processes: one for each usable core, a number, or a multiple of the cores.",
-    ),
+    slots_option,
     option(
         "--engine",
         default=POOL,

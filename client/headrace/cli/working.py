@@ -25,6 +25,7 @@ from headrace.cli.options import (
     connection_options,
     log_options,
     option,
+    slots_option,
 )
 from headrace.cli.outputs import explain_unwritable_folder
 from headrace.cli.printing import tell
@@ -74,13 +75,7 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
     help="With --engine ray: the cluster, which includes this machine. [default: RAY_ADDRESS, "
     "or a cluster on this machine]",
 )
-@option(
-    "--slots",
-    default="auto",
-    show_default=True,
-    metavar="auto|N|Nx",
-    help="Number of processes: one for each usable core, a number, or a multiple of the cores.",
-)
+@slots_option
 @option(
     "--start-method",
     type=WordKind(["forkserver", "spawn"]),
