@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import HEADRACE, Process, Shell, wait_until
+from support.commands import HEADRACE, Process, Shell
 from support.places import REPOSITORY
 
 TUTORIAL = (REPOSITORY / "docs" / "tutorial.md").read_text()
@@ -52,7 +52,7 @@ class Machines:
         shell = self.shells[machine]
         words = shlex.split(line)
         if words[-1] == "&":
-            self._start(shell, words[1:-1])
+            self._start(shell, [word for word in words[1:-1] if not word.startswith("2>")])
         elif words[0] == "scp":
             for name in words[1:-1]:
                 shutil.copy(shell.home / name, self._folder / words[-1].rstrip(":"))
@@ -69,12 +69,12 @@ class Machines:
     def _start(self, shell: Shell, words: list[str]) -> None:
         """Start a coordinator on a port that is free here, or a worker."""
         bound = ["127.0.0.1:0" if word == "0.0.0.0:7333" else word for word in words]
-        options = ["--data", str(shell.home / "data"), "--no-http"] if "--bind" in words else []
+        options = ["--no-http"] if "--bind" in words else []
         process = Process(shell, *map(self._replace, bound), *options)
         self.started.append(process)
         if options:
             self._port = process.wait_for("queues at").rpartition(":")[2]
-            wait_until((shell.home / "headrace.key").exists)
+            assert process.wait_for("data in ").split("data in ")[1].startswith("cluster, ")
         else:
             process.wait_for("coordinator 127.0.0.1")
 
