@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace_wire.allowance import Allowance
+from headrace_wire.token_bucket import TokenBucket
 
 #: How many lines about one kind of events are written at once, and how many more per second.
 #: Further lines are counted.
@@ -10,7 +10,7 @@ LINES_AT_ONCE = 200
 LINES_PER_SECOND = 5
 
 
-class EventRateLimit(Allowance):
+class EventRateLimit(TokenBucket):
     """The token bucket for one kind of events."""
 
     def __init__(self, now: float) -> None:

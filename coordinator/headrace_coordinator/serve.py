@@ -10,7 +10,7 @@ from collections.abc import Callable
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.descriptors import raise_limit
-from headrace_wire.event_loop import run, stop_signals_heeded
+from headrace_wire.event_loop import handle_stop_signals, run
 from headrace_wire.heap import keep_large_blocks
 from headrace_wire.keyring import name_role_file
 from headrace_wire.roles import OBSERVER
@@ -32,7 +32,7 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
 async def _serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
     stopping = asyncio.Event()
     # A signal that arrives during the start takes effect after it.
-    with stop_signals_heeded(lambda _: stopping.set()):
+    with handle_stop_signals(lambda _: stopping.set()):
         await _serve_until(stopping, settings, on_ready)
 
 

@@ -187,13 +187,13 @@ class AsyncCaller(Generic[Api]):
         tries = Tries(self._address, until)
         while True:
             try:
-                return await self._knock(until)
+                return await self._connect_once(until)
             except BusyError as error:
                 pause = tries.find_pause(error)
             await asyncio.sleep(pause)
             self._check_open()
 
-    async def _knock(self, until: float | None) -> FrameStream:
+    async def _connect_once(self, until: float | None) -> FrameStream:
         try:
             stream = await self._prove(until, self._encryption)
         except (KeyRefusedError, ProtocolError) as error:

@@ -161,7 +161,7 @@ class MsgpackConnection:
             # TLS has its own way to end, which only the thread that uses the connection may call.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def hears(self, seconds: float) -> bool:
+    def poll(self, seconds: float) -> bool:
         """Return whether the peer sends something, or closes, within this many seconds. Nothing is
         received.
         """
@@ -328,7 +328,7 @@ def _open(
     seconds = None if again else encryption.measure_listening(address, is_near=at_hand)
     link.set_deadline(measure_handshake(until))
     try:
-        if seconds is not None and not link.hears(seconds):
+        if seconds is not None and not link.poll(seconds):
             link.encrypt(encryption, encryption.name_host(address))
     except BaseException as error:
         link.close()

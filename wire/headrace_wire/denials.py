@@ -9,8 +9,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from headrace_wire.allowance import Allowance
 from headrace_wire.roles import TASK, Holder
+from headrace_wire.token_bucket import TokenBucket
 from headrace_wire.words import count
 
 #: How many lines about one key are written at once, and how many more per second.
@@ -25,20 +25,20 @@ class Denials:
         self._clock = clock
         #: By the names of keys. All tasks share one, because there is no limit to the number of
         #: jobs.
-        self._allowances: dict[str, Allowance] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     def note(self, holder: Holder, line: str, logs: Sequence[logging.Logger]) -> None:
         """Write a line about a key to these logs, unless there are too many."""
         now, name = self._clock(), TASK if holder.role == TASK else holder.name
-        allowance = self._allowances.get(name)
-        if allowance is None:
-            allowance = Allowance(LINES_AT_ONCE, LINES_PER_SECOND, now)
-            self._allowances[name] = allowance
-        if not allowance.take(now):
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = TokenBucket(LINES_AT_ONCE, LINES_PER_SECOND, now)
+            self._buckets[name] = bucket
+        if not bucket.take(now):
             return
-        if allowance.left_out:
-            lines = count(allowance.left_out, "line was", "lines were")
+        if bucket.left_out:
+            lines = count(bucket.left_out, "line was", "lines were")
             line = f"{line} ({lines} left out about this key before)"
-            allowance.left_out = 0
+            bucket.left_out = 0
         for log in logs:
             log.warning("%s", line)

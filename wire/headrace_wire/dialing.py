@@ -43,7 +43,7 @@ async def open_stream(
             seconds = None
             if not again:
                 seconds = encryption.measure_listening(address, is_near=is_near(sock))
-            if seconds is None or await _hears(sock, seconds):
+            if seconds is None or await _poll(sock, seconds):
                 return await _take_over(sock, {})
             context, host = encryption.make_context(), encryption.name_host(address)
             return await _take_over(sock, {"ssl": context, "server_hostname": host})
@@ -66,7 +66,7 @@ async def _take_over(sock: socket.socket, encrypting: dict[str, Any]) -> FrameSt
     return stream
 
 
-async def _hears(sock: socket.socket, seconds: float) -> bool:
+async def _poll(sock: socket.socket, seconds: float) -> bool:
     """Return whether the peer sends something, or closes, within this many seconds."""
     if seconds <= 0:
         return False

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from headrace_wire.portable import PORTABLE
-from headrace_wire.signals import STOP_SIGNALS, heeded
+from headrace_wire.signals import STOP_SIGNALS, handle_signals
 
 Given = TypeVar("Given")
 
@@ -46,7 +46,7 @@ def run(main: Coroutine[Any, Any, Given]) -> Given:
 
 
 @contextmanager
-def stop_signals_heeded(note: Callable[[signal.Signals], None]) -> Generator[None]:
+def handle_stop_signals(note: Callable[[signal.Signals], None]) -> Generator[None]:
     """Let the running event loop call ``note`` with each signal that tells the process to stop.
 
     Afterwards the previous handlers are restored. Ignored signals stay ignored: ``nohup`` ignores
@@ -54,5 +54,5 @@ def stop_signals_heeded(note: Callable[[signal.Signals], None]) -> Generator[Non
     """
     loop = asyncio.get_running_loop()
     caught = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    with heeded(loop, caught, note):
+    with handle_signals(loop, caught, note):
         yield

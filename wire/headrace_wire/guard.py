@@ -20,12 +20,12 @@ EXPECTED_BYTES = 32 << 20
 RESERVED_SECONDS = 1.0
 
 #: After how many seconds the memory of frames is returned to the system. When this many connections
-#: have ended, their memory is returned, too, after CROWD_SECONDS.
-TIDY_SECONDS = 1.0
-CROWD = 100
-CROWD_SECONDS = 5.0
+#: have ended, their memory is returned, too, after CONNECTIONS_CLEANUP_SECONDS.
+CLEANUP_SECONDS = 1.0
+CONNECTIONS_PER_CLEANUP = 100
+CONNECTIONS_CLEANUP_SECONDS = 5.0
 #: How often this is repeated: TLS keeps the memory of a connection until the peer has closed it.
-CROWD_ROUNDS = 3
+CLEANUP_ROUNDS = 3
 #: If Python has more blocks of memory than this, garbage collection is left to Python, because it
 #: would take too long: about 0.1 ms for a thousand blocks.
 MANY_BLOCKS = 500_000
@@ -40,40 +40,40 @@ class Guard:
         most = choose_flight_bytes(count_own_memory()) if flight_bytes is None else flight_bytes
         self.arriving = Budget(most)
         self.leaving = Budget(most)
-        self._tidying: asyncio.TimerHandle | None = None
+        self._cleanup: asyncio.TimerHandle | None = None
         self._ended = 0
         self._rounds = 0
 
-    def tidy(self, seconds: float = TIDY_SECONDS) -> None:
+    def schedule_cleanup(self, seconds: float = CLEANUP_SECONDS) -> None:
         """Soon return the memory of incomplete frames to the system, because nobody else needs
         blocks of such sizes.
         """
-        if self._tidying is None:
+        if self._cleanup is None:
             loop = asyncio.get_running_loop()
-            self._tidying = loop.call_later(seconds, self._give_back)
+            self._cleanup = loop.call_later(seconds, self._give_back)
 
     def note_end(self) -> None:
         """Note that a connection has ended. The memory of many of them is returned to the system,
         too: with TLS, a connection that never proves anything takes about 100 KiB.
         """
         self._ended += 1
-        if self._ended >= CROWD:
+        if self._ended >= CONNECTIONS_PER_CLEANUP:
             self._ended = 0
-            self._rounds = CROWD_ROUNDS
-            self.tidy(CROWD_SECONDS)
+            self._rounds = CLEANUP_ROUNDS
+            self.schedule_cleanup(CONNECTIONS_CLEANUP_SECONDS)
 
     def close(self) -> None:
-        if self._tidying:
-            self._tidying.cancel()
+        if self._cleanup:
+            self._cleanup.cancel()
 
     def _give_back(self) -> None:
-        self._tidying = None
+        self._cleanup = None
         if self.arriving.total:
-            self.tidy()  # this takes a moment, and frames are arriving
+            self.schedule_cleanup()  # this takes a moment, and frames are arriving
             return
         if self._rounds:
             self._rounds -= 1
-            self.tidy(CROWD_SECONDS)
+            self.schedule_cleanup(CONNECTIONS_CLEANUP_SECONDS)
             if sys.getallocatedblocks() < MANY_BLOCKS:
                 gc.collect()  # a TLS connection and its parts refer to each other
         give_blocks_back()
@@ -203,7 +203,7 @@ class Guarded:
         if self._reserved:
             self._reserved.cancel()
         if self._guard.arriving.measure(self) > EAGER_BYTES:
-            self._guard.tidy()
+            self._guard.schedule_cleanup()
         self._guard.arriving.release(self)
         self._guard.leaving.release(self._turn)
 

@@ -160,7 +160,7 @@ class Proxy(managers.BaseProxy):
         tries = Tries(self._token.address, until)
         while True:
             try:
-                link = self._knock(until)
+                link = self._connect_once(until)
                 break
             except BusyError as error:
                 if self._stop.is_set() or self._stop.wait(tries.find_pause(error)):
@@ -173,7 +173,7 @@ class Proxy(managers.BaseProxy):
             raise EOFError
         return link
 
-    def _knock(self, until: float | None) -> MsgpackConnection:
+    def _connect_once(self, until: float | None) -> MsgpackConnection:
         """Open a connection. Raises BusyError if the coordinator closes it, or says that it has no
         room for it.
         """

@@ -30,7 +30,7 @@ _SIGNAL_BYTES = 4096
 
 
 @contextlib.contextmanager
-def heeded(
+def handle_signals(
     loop: AbstractEventLoop,
     numbers: Iterable[signal.Signals],
     note: Callable[[signal.Signals], object],
@@ -40,12 +40,12 @@ def heeded(
     Afterwards the previous handlers are restored.
     """
     before = {number: signal.getsignal(number) for number in numbers}
-    with (_taken if LOOPS_TAKE_SIGNALS else _passed_on)(loop, before, note):
+    with (_handle_in_loop if LOOPS_TAKE_SIGNALS else _handle_by_wakeup)(loop, before, note):
         yield
 
 
 @contextlib.contextmanager
-def _taken(
+def _handle_in_loop(
     loop: AbstractEventLoop,
     before: Mapping[signal.Signals, object],
     note: Callable[[signal.Signals], object],
@@ -61,7 +61,7 @@ def _taken(
 
 
 @contextlib.contextmanager
-def _passed_on(
+def _handle_by_wakeup(
     loop: AbstractEventLoop,
     before: Mapping[signal.Signals, object],
     note: Callable[[signal.Signals], object],

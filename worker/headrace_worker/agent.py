@@ -152,7 +152,7 @@ class Agent:
 
     async def _live(self) -> None:
         try:
-            with self._stop.heeded():
+            with self._stop.handle():
                 registration = await self._introduce()
                 if registration:
                     await self._work(registration)

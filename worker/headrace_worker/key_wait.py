@@ -37,7 +37,7 @@ async def _look(settings: WorkerSettings) -> bool:
     stop = StopSignals(told.set)
     seconds = settings.give_up_seconds
     pauses = draw_pauses(seconds)
-    with stop.heeded():
+    with stop.handle():
         while not settings.key_file.exists():
             try:
                 check_listening(settings.coordinator)  # on this machine the answer comes at once

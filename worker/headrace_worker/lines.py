@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
-from headrace_wire.allowance import Allowance
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.messages.logs import JobLines, LogLine
+from headrace_wire.token_bucket import TokenBucket
 from headrace_wire.words import count
 from headrace_worker.link.messages import TaskLine
 
@@ -42,7 +42,7 @@ class LineBox:
     def __init__(self, worker: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._worker = worker
         self._clock = clock
-        self._allowance = Allowance(LINES_AT_ONCE, LINES_PER_SECOND, clock(), LINES_PAUSED_FOR)
+        self._bucket = TokenBucket(LINES_AT_ONCE, LINES_PER_SECOND, clock(), LINES_PAUSED_FOR)
         self._lines: deque[TaskLine] = deque()
         self._bytes = 0
         #: By job, the lines that say how many were dropped because they came too fast, and how many
@@ -59,7 +59,7 @@ class LineBox:
         """
         now = self._clock()
         for line in lines:
-            if not self._allowance.take(now):
+            if not self._bucket.take(now):
                 _leave_out(self._too_fast, line, TOO_FAST)
                 continue
             if self._too_fast and (gap := self._too_fast.pop(line.job, None)):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from headrace_wire.event_loop import stop_signals_heeded
+from headrace_wire.event_loop import handle_stop_signals
 
 if TYPE_CHECKING:
     import signal
@@ -22,11 +22,11 @@ class StopSignals:
         self._on_request = on_request
         self.requests = 0
 
-    def heeded(self) -> AbstractContextManager[None]:
+    def handle(self) -> AbstractContextManager[None]:
         """Handle the signals in the running event loop; the previous handlers are restored
         afterwards.
         """
-        return stop_signals_heeded(self._note)
+        return handle_stop_signals(self._note)
 
     def request(self, why: str) -> None:
         """Stop the worker as after a first signal, unless it is stopping already."""

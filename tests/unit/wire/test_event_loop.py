@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from headrace_wire.event_loop import make_event_loop, run, stop_signals_heeded
+from headrace_wire.event_loop import handle_stop_signals, make_event_loop, run
 from headrace_wire.signals import STOP_SIGNALS
 
 
@@ -42,7 +42,7 @@ def test_signals_are_heeded_for_a_while_and_mean_afterwards_what_they_did(
     make: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     async def start_in_vain() -> None:
-        with stop_signals_heeded(noted.append):
+        with handle_stop_signals(noted.append):
             for number in STOP_SIGNALS:
                 signal.raise_signal(number)
             await asyncio.sleep(0.01)
@@ -58,7 +58,7 @@ def test_signals_are_heeded_for_a_while_and_mean_afterwards_what_they_did(
 
 def test_signals_that_are_ignored_are_left_alone() -> None:
     async def work() -> None:
-        with stop_signals_heeded(noted.append):
+        with handle_stop_signals(noted.append):
             signal.raise_signal(signal.SIGHUP)
             signal.raise_signal(signal.SIGTERM)
             await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from headrace_wire import guard as guard_module
-from headrace_wire.guard import CROWD, CROWD_ROUNDS, Guard
+from headrace_wire.guard import CLEANUP_ROUNDS, CONNECTIONS_PER_CLEANUP, Guard
 
 
 class Cycle:
@@ -28,7 +28,7 @@ def given_back(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often memory was given back."""
     times: list[int] = []
     monkeypatch.setattr(guard_module, "give_blocks_back", lambda: times.append(1))
-    monkeypatch.setattr(guard_module, "CROWD_SECONDS", 0.001)
+    monkeypatch.setattr(guard_module, "CONNECTIONS_CLEANUP_SECONDS", 0.001)
     monkeypatch.setattr(guard_module, "MANY_BLOCKS", sys.maxsize)
     return times
 
@@ -44,7 +44,9 @@ def end_connections(count: int, given_back: list[int], wanted: int) -> list[int]
             guard.note_end()
         while len(given_back) < wanted:  # noqa: ASYNC110 - a list is no event
             await asyncio.sleep(0)
-        assert (guard._tidying is None) == (count < CROWD or wanted > CROWD_ROUNDS)
+        assert (guard._cleanup is None) == (
+            count < CONNECTIONS_PER_CLEANUP or wanted > CLEANUP_ROUNDS
+        )
         guard.close()
 
     gc.disable()
@@ -56,15 +58,15 @@ def end_connections(count: int, given_back: list[int], wanted: int) -> list[int]
 
 
 def test_a_crowd_that_has_gone_leaves_no_garbage(given_back: list[int]) -> None:
-    assert end_connections(CROWD, given_back, CROWD_ROUNDS + 1) == [1]
+    assert end_connections(CONNECTIONS_PER_CLEANUP, given_back, CLEANUP_ROUNDS + 1) == [1]
 
 
 def test_a_few_connections_are_nothing_to_tidy_up_after(given_back: list[int]) -> None:
-    assert end_connections(CROWD - 1, given_back, 0) == []
+    assert end_connections(CONNECTIONS_PER_CLEANUP - 1, given_back, 0) == []
 
 
 def test_garbage_is_left_to_python_where_collecting_it_would_keep_others_waiting(
     given_back: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard_module, "MANY_BLOCKS", 0)
-    assert end_connections(CROWD, given_back, CROWD_ROUNDS + 1) == []
+    assert end_connections(CONNECTIONS_PER_CLEANUP, given_back, CLEANUP_ROUNDS + 1) == []

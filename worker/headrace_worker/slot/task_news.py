@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Callable
 
 from headrace_services.task import Task
-from headrace_wire.allowance import Allowance
 from headrace_wire.bounds import MAX_COUNTERS
+from headrace_wire.token_bucket import TokenBucket
 from headrace_worker.link.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
 from headrace_worker.link.messages import Lines, Progress, RunPiece, TaskLine
 
@@ -65,7 +65,7 @@ class TaskNews:
         self._growth_lock = threading.RLock()
         self._growth: dict[int, dict[str, float]] = {}
         self._lines: deque[TaskLine] = deque()
-        self._allowance = Allowance(
+        self._bucket = TokenBucket(
             LINES_AT_ONCE, LINES_PER_SECOND, time.monotonic(), LINES_PAUSED_FOR
         )
         self._left_out = 0
@@ -130,7 +130,7 @@ class TaskNews:
     def keep(self, task: Task, at: float, level: str, text: str) -> None:
         """Keep a line to be sent, unless lines come too fast."""
         line = TaskLine(task.job, task.index, task.attempt, at, level, text)
-        if len(self._lines) >= KEPT_LINES or not self._allowance.take(time.monotonic()):
+        if len(self._lines) >= KEPT_LINES or not self._bucket.take(time.monotonic()):
             self._left_out += 1
             self._left_out_of = task
             self._late.append(line)

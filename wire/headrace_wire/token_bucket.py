@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Allowance:
+class TokenBucket:
     """Decides whether an event is allowed, and counts those that are not. Not thread-safe.
 
     ``at_once`` events are allowed immediately, and ``per_second`` more. When these are used up,
