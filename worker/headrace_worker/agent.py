@@ -273,10 +273,10 @@ class Agent:
             assert self._grid, "the slots of a pool stay"
             from headrace_worker.engines.opening import tell_slots  # noqa: PLC0415 - few workers
 
-            told = tell_slots(self._grid, self._settings, self._info)
-            if told != self._info:
-                log.info("worker %s: %s", told.name, count(told.slots, "slot"))
-                self._info = told
+            updated = tell_slots(self._grid, self._settings, self._info)
+            if updated != self._info:
+                log.info("worker %s: %s", updated.name, count(updated.slots, "slot"))
+                self._info = updated
                 await self._register(self._fetches)
 
     def _make_slot_settings(self) -> SlotSettings:

@@ -33,8 +33,8 @@ def wait_for_key(settings: WorkerSettings) -> bool:
 
 
 async def _look(settings: WorkerSettings) -> bool:
-    told = asyncio.Event()
-    stop = StopSignals(told.set)
+    stop_requested = asyncio.Event()
+    stop = StopSignals(stop_requested.set)
     seconds = settings.give_up_seconds
     pauses = draw_pauses(seconds)
     with stop.handle():
@@ -56,6 +56,6 @@ async def _look(settings: WorkerSettings) -> bool:
                     seconds = 0.0
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(pause, LONGEST_PAUSE_SECONDS)):
-                    await told.wait()
+                    await stop_requested.wait()
                     return False
     return True

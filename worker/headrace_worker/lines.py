@@ -74,8 +74,8 @@ class LineBox:
             text = line.text
             if line.left_out:
                 text = f"({count(line.left_out, 'line is', 'lines are')} left out: {text})"
-            told = LogLine(line.at, level, self._worker, line.index, text, line.attempt)
-            jobs.setdefault(line.job, []).append(told)
+            log_line = LogLine(line.at, level, self._worker, line.index, text, line.attempt)
+            jobs.setdefault(line.job, []).append(log_line)
         for waiting in (self._too_many, self._lines, self._too_fast):
             waiting.clear()
         self._bytes = 0

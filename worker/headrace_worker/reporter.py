@@ -101,7 +101,7 @@ class Reporter:
         self._number_under_way = 0
         self._under_way: dict[int, list[Event]] = {}
         #: The jobs whose lines are being sent, for each report.
-        self._told: dict[int, set[str]] = {}
+        self._lines_under_way: dict[int, set[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
 
@@ -164,16 +164,16 @@ class Reporter:
         """Send one report of what there is, and wait until it is committed."""
         begun = self._sent_seconds = time.monotonic()
         self._next_seconds = begun + REPORT_SECONDS
-        lines: Sequence[JobLines] = () if self._told else self._lines.take()
+        lines: Sequence[JobLines] = () if self._lines_under_way else self._lines.take()
         events = self._take_pending()
         self._number_under_way += 1
         key = self._number_under_way
         self._under_way[key] = events
         if lines:
-            self._told[key] = {one.job for one in lines}
+            self._lines_under_way[key] = {one.job for one in lines}
         await self._deliver([*lines, *events, *self.tally.drain()])
         self.window.note(time.monotonic() - begun)
-        self._told.pop(key, None)
+        self._lines_under_way.pop(key, None)
         del self._under_way[key]
         self._release(events)
         self._delivered.set()
@@ -221,7 +221,7 @@ class Reporter:
         others = len(self._under_way)
         if others >= self.window.size:
             return inf
-        lines_due = self._lines_due_seconds if self._lines and not self._told else inf
+        lines_due = self._lines_due_seconds if self._lines and not self._lines_under_way else inf
         if not self._pending or self._waits_for_lines(self._pending[0]):
             return lines_due
         if others:
@@ -237,7 +237,7 @@ class Reporter:
         """Return whether lines of its job are being sent, which have to arrive before an
         outcome.
         """
-        return any(event.job in jobs for jobs in self._told.values())
+        return any(event.job in jobs for jobs in self._lines_under_way.values())
 
     def _release(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -252,7 +252,7 @@ class Reporter:
             one = measure(self._pending[0])
             if taken and size + one > MAX_REPORT_BYTES:
                 break
-            if self._told and self._waits_for_lines(self._pending[0]):
+            if self._lines_under_way and self._waits_for_lines(self._pending[0]):
                 break
             size += one
             taken.append(self._pending.popleft())
@@ -294,22 +294,22 @@ class Reporter:
         """Send a report until it is committed. Return the error if it was refused."""
         self._number += 1
         number = self._number
-        is_told = False
+        is_logged = False
         while True:
             try:
                 receipt = await self._call(self._make_report(number, parcel))
             except StoreError as error:
-                if not is_told:  # this may last for hours
+                if not is_logged:  # this may last for hours
                     outcomes = sum(isinstance(item, Event) for item in parcel.items)
                     log.warning("kept %s: %s", count(outcomes, "outcome"), error)
-                is_told = True
+                is_logged = True
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
             except Exception as error:
                 if is_final(error):
                     raise
                 return error
             else:
-                if is_told:
+                if is_logged:
                     log.info("what was kept is reported")
                 if receipt.dropped:
                     log.debug("%s had an outcome already", count(receipt.dropped, "task"))

@@ -198,7 +198,7 @@ class DaskGrid(GridBase):
         """Run a span. Raises SpanLostError, GridAwayError, and errors of the cluster."""
         self._runs += 1
         key = f"{self._topic}-{self._runs}"
-        where = list(self._able) if self._unable else None
+        where = list(self._usable) if self._unusable else None
         future: Future[bytes] = self._find_client().submit(
             _run_there,
             VERSION,
@@ -286,17 +286,19 @@ class DaskGrid(GridBase):
 
     async def _ask_versions(self, places: Collection[str]) -> dict[str, object]:
         async with asyncio.timeout(ANSWER_SECONDS):
-            told: dict[str, object] = await self._find_client().run(
+            answers: dict[str, object] = await self._find_client().run(
                 _tell_version_there, is_own=self.is_own, workers=list(places), on_error="return"
             )
-        return {place: answer for place, answer in told.items() if not isinstance(answer, OSError)}
+        return {
+            place: answer for place, answer in answers.items() if not isinstance(answer, OSError)
+        }
 
     async def _list_running(self) -> set[str]:
         async with asyncio.timeout(ANSWER_SECONDS):
-            told: dict[str, object] = await self._find_client().run(
+            answers: dict[str, object] = await self._find_client().run(
                 _list_running_there, self._topic, on_error="return"
             )
-        return {key for keys in told.values() if isinstance(keys, list) for key in keys}
+        return {key for keys in answers.values() if isinstance(keys, list) for key in keys}
 
     def _explain(self, error: Exception) -> str:
         return explain_silence(error)

@@ -38,8 +38,8 @@ class GridBase(ABC):
         self._places = places
         #: The places that have headrace, with the number of spans that each can run at the same
         #: time, and the places without it.
-        self._able: dict[str, int] = {}
-        self._unable: frozenset[str] = frozenset()
+        self._usable: dict[str, int] = {}
+        self._unusable: frozenset[str] = frozenset()
         self._answers = False
         self._on_change: Callable[[], object] = lambda: None
         self._on_news: OnNews = lambda _: None
@@ -53,7 +53,7 @@ class GridBase(ABC):
     @property
     def slots(self) -> int:
         """How many spans can run there at the same time now; 0 while it cannot be reached."""
-        return sum(self._able.values())
+        return sum(self._usable.values())
 
     @property
     def shortage(self) -> str:
@@ -62,7 +62,7 @@ class GridBase(ABC):
             return ""
         if not self._answers:
             return f"{self.title} does not answer: start it again"
-        if self._unable:
+        if self._unusable:
             place = self._places.removesuffix("s")
             return f"no {place} of {self.title} has headrace {VERSION}: install it there"
         return f"{self.title} has no {self._places}: start some"
@@ -78,7 +78,7 @@ class GridBase(ABC):
         used.
         """
         end = time.monotonic() + patience_seconds
-        told = False
+        is_logged = False
         while not self._answers:
             try:
                 await self._connect()
@@ -91,11 +91,11 @@ class GridBase(ABC):
                 why = f"no {self._kind} answers{where}: {self._explain(error)}"
                 if time.monotonic() >= end:
                     raise UnreachableError(why) from None
-                if not told:
+                if not is_logged:
                     log.warning("%s; trying for %g s", why, patience_seconds)
-                    told = True
+                    is_logged = True
                 await asyncio.sleep(LOOK_SECONDS)
-        if self._unable and not self._able:
+        if self._unusable and not self._usable:
             raise UsageError(
                 f"the {self._places} of {self.title} have no headrace {VERSION}: install it there, "
                 "the same version as here"
@@ -112,7 +112,7 @@ class GridBase(ABC):
         """Track the places as they come and go, and whether the cluster answers."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            before = self._able, self.shortage
+            before = self._usable, self.shortage
             try:
                 if not self._answers:
                     await self._connect()
@@ -125,14 +125,14 @@ class GridBase(ABC):
                     log.warning("%s does not answer: %s; trying on", self.title, why)
                     self._answers = False
                     await self._disconnect()
-                self._able = {}
-            if (self._able, self.shortage) != before:
+                self._usable = {}
+            if (self._usable, self.shortage) != before:
                 self._on_change()
 
     async def _look(self) -> None:
         """Find out which places there are, and ask new ones for their version."""
         places = await self._list_places()
-        known = self._able.keys() | self._unable
+        known = self._usable.keys() | self._unusable
         new = [place for place in places if place not in known]
         answers: Mapping[str, object] = await self._ask_versions(new) if new else {}
         for place, answer in answers.items():
@@ -147,9 +147,9 @@ class GridBase(ABC):
                     what,
                     VERSION,
                 )
-        able = self._able.keys() | {one for one, told in answers.items() if told == VERSION}
-        self._able = {place: spans for place, spans in places.items() if place in able}
-        self._unable = (self._unable | answers.keys()) & places.keys() - able
+        usable = self._usable.keys() | {one for one, answer in answers.items() if answer == VERSION}
+        self._usable = {place: spans for place, spans in places.items() if place in usable}
+        self._unusable = (self._unusable | answers.keys()) & places.keys() - usable
 
     @abstractmethod
     async def _connect(self) -> None:

@@ -45,8 +45,8 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
             "can run anything there, and read what tasks are given",
             grid.title,
         )
-    told = tell_slots(grid, settings, info)
-    return grid, replace(told, start_method="", cores=float(told.slots), memory_limit_bytes=0)
+    updated = tell_slots(grid, settings, info)
+    return grid, replace(updated, start_method="", cores=float(updated.slots), memory_limit_bytes=0)
 
 
 def tell_slots(grid: Grid, settings: WorkerSettings, info: WorkerInfo) -> WorkerInfo:

@@ -253,9 +253,9 @@ class RayGrid(GridBase):
         """Return the machine for a span; None if Ray may choose because all of them have
         headrace.
         """
-        if not self._unable or not self._able:
+        if not self._unusable or not self._usable:
             return None
-        place = min(self._able, key=lambda one: self._placed.get(one, 0) / self._able[one])
+        place = min(self._usable, key=lambda one: self._placed.get(one, 0) / self._usable[one])
         self._placed[place] = self._placed.get(place, 0) + 1
         return place
 
@@ -268,8 +268,8 @@ class RayGrid(GridBase):
         return {node: count for node, count in cpus.items() if count}
 
     async def _ask_versions(self, places: Collection[str]) -> dict[str, object]:
-        told = await asyncio.gather(*(self._ask_version(node) for node in places))
-        return {node: answer for node, answer in zip(places, told, strict=True) if answer}
+        answers = await asyncio.gather(*(self._ask_version(node) for node in places))
+        return {node: answer for node, answer in zip(places, answers, strict=True) if answer}
 
     async def _ask_version(self, node: str) -> object:
         """Return the version of headrace on a machine, or the error if it has none; None if there

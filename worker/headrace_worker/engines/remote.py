@@ -316,7 +316,7 @@ class RemoteEngine(RemoteFigures):
             return
         self._take_lines(news.lines)
         if run := self._runs.get(news.run):
-            run.hear(news)
+            run.note_news(news)
         self._on_news()
 
     def _take_lines(self, lines: list[TaskLine]) -> None:

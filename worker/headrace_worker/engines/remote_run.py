@@ -27,15 +27,15 @@ class RemoteRun:
         self.since = self.started
         self.progress: Progress | None = None
         self.task: asyncio.Task[None] | None = None
-        self._is_heard = False
+        self._has_news = False
 
-    def hear(self, news: SpanNews) -> None:
+    def note_news(self, news: SpanNews) -> None:
         """Read news of the span; impossible news is ignored."""
         if news.index is not None and not self.span.start <= news.index < self.span.stop:
             return
         self.index = news.index
         self.since = time.monotonic() - news.seconds
-        self._is_heard = True
+        self._has_news = True
         if news.progress and news.progress.index == news.index:
             self.progress = news.progress
         elif self.progress and self.progress.index != news.index:
@@ -53,7 +53,7 @@ class RemoteRun:
         (monotonic). Return None if there is no limit, or while the span waits for a process.
         """
         limit = self.span.batch.timeout_seconds
-        if limit is None or not self._is_heard or self.span.batch.cancelled:
+        if limit is None or not self._has_news or self.span.batch.cancelled:
             return None
         if self.index is None:
             limit = max(limit, PREPARE_SECONDS)

@@ -26,7 +26,6 @@ from headrace_worker.link.messages import (
     Progress,
     RunPiece,
     TaskFailed,
-    TaskLine,
     TasksDone,
 )
 from headrace_worker.link.runners import JobRunner
@@ -74,7 +73,6 @@ class SpanRun:
         )
         self.news.begin(self._piece)
         self._ended = threading.Event()
-        self._told: list[TaskLine] = []
         self._outcomes: list[TasksDone | TaskFailed] = []
         self._next = call.start
         self._cpu_seconds = 0.0
@@ -210,8 +208,8 @@ class SpanRun:
             if news or number != before or before < 0:
                 lines = [line for one in news if isinstance(one, Lines) for line in one.lines]
                 progress = next((one for one in news if isinstance(one, Progress)), None)
-                told = SpanNews(call.worker, call.run, index, seconds, lines, progress)
-                tell(msgspec.msgpack.encode(told))
+                span_news = SpanNews(call.worker, call.run, index, seconds, lines, progress)
+                tell(msgspec.msgpack.encode(span_news))
             if self._ended.wait(NEWS_SECONDS):
                 return
 

@@ -134,8 +134,8 @@ class PoolFigures:
         now = time.monotonic()
         found: list[RunningTask] = []
         for slot in self._supervisor.slots:
-            if told := slot.find_running():
-                piece, index, running = told
+            if found_task := slot.find_running():
+                piece, index, running = found_task
                 batch, seconds = piece.batch, max(0.0, now - running.since_seconds)
                 found.append(
                     RunningTask(
