@@ -89,12 +89,12 @@ class Task(Struct, frozen=True):
         You may call this as often as you like: the latest report is sent a few times per second.
         Raises ValueError if a number is negative, infinite or not a number.
         """
-        told, whole = _read_amount(done), None if of is None else _read_amount(of)
-        if told is None or (of is not None and whole is None):
-            wrong = quote(done if told is None else of)
+        amount, whole = _read_amount(done), None if of is None else _read_amount(of)
+        if amount is None or (of is not None and whole is None):
+            wrong = quote(done if amount is None else of)
             raise ValueError(f"progress is a number from 0 on, not {wrong}")
         if _host is not None:
-            _host.report_progress(self, told, whole)
+            _host.report_progress(self, amount, whole)
 
     def counter(self, name: str) -> TaskCounter:
         """Return a counter of the job, which is made when it first grows.

@@ -105,8 +105,8 @@ def _soften(error: BaseException, parts: ExceptionParts, depth: int = 0) -> Exce
             lost.append(problem)
         else:
             state[name] = value
-    told = "; ".join(lost)[:MAX_LOST_CHARACTERS]
-    return replace(parts, args=args if whole else [], state=state, whole=whole, lost=told)
+    summary = "; ".join(lost)[:MAX_LOST_CHARACTERS]
+    return replace(parts, args=args if whole else [], state=state, whole=whole, lost=summary)
 
 
 def _find_problem(value: object, label: str) -> str:

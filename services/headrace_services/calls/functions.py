@@ -168,8 +168,8 @@ def _import(name: str, module: str) -> ModuleType:
             advice = "; install it there, or start the worker with --path FOLDER"
             reason = f"{error}{advice}"
         elif isinstance(error, Exception | SystemExit):
-            told = advise_on_missing(error) or f"{type(error).__name__}: {error}"
-            reason = f"{_find_place(error)}{told}"
+            description = advise_on_missing(error) or f"{type(error).__name__}: {error}"
+            reason = f"{_find_place(error)}{description}"
         else:
             raise
         raise RefusedError(f"{name} cannot be imported on this worker: {reason}") from error

@@ -103,8 +103,8 @@ def _make_pickler_class() -> Any:
     class SharingPickler(base):  # type: ignore[misc]
         """Pickles by name what the other side's main module has."""
 
-        def __init__(self, file: io.BytesIO, protocol: int, told: Any) -> None:
-            base.__init__(self, file, protocol, told)
+        def __init__(self, file: io.BytesIO, protocol: int, buffer_callback: Any) -> None:
+            base.__init__(self, file, protocol, buffer_callback)
             self._names = main_module.find_names()
 
         def reducer_override(self, thing: Any) -> Any:

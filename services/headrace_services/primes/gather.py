@@ -134,19 +134,19 @@ def _check_verdicts(total: int, values: Iterator[tuple[int, bytes]]) -> Iterator
         decode_verdicts,
     )
 
-    told = 0
+    found = 0
     for expected, (index, value) in enumerate(values):
         if index != expected:
             raise OutputError(
-                f"the verdicts are not complete: task {expected} has none, after {told:,} of "
+                f"the verdicts are not complete: task {expected} has none, after {found:,} of "
                 f"{total:,} numbers"
             )
         for verdict in decode_verdicts(value):
             yield verdict
-            told += 1
-    if told < total:
+            found += 1
+    if found < total:
         raise OutputError(
-            f"the verdicts are not complete: the last {total - told:,} of {total:,} numbers have "
+            f"the verdicts are not complete: the last {total - found:,} of {total:,} numbers have "
             "none"
         )
 
