@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import deeds
 
@@ -32,6 +33,14 @@ def die(x: int) -> int:
 def describe() -> tuple[str, str, bool]:
     folder, threads = str(os.getcwd()), os.environ["OMP_NUM_THREADS"]  # noqa: PTH109
     return folder, threads, multiprocessing.current_process().daemon
+
+
+def describe_file(file: TextIO) -> tuple[str, str]:
+    return type(file).__name__, file.read()
+
+
+def close_output() -> None:
+    sys.stdout.close()
 
 
 def fall_from(kind: type[BaseException], call: Callable[[], object]) -> str:
@@ -59,6 +68,10 @@ def check_functions(pool: Any) -> None:
     assert (folder, threads, daemon) == (os.getcwd(), "1", True)  # noqa: PTH109
     lock = multiprocessing.Lock()
     assert "inheritance" in fall_from(RuntimeError, lambda: pool.apply(id, (lock,)))
+    with open(__file__) as text, open(__file__, "rb") as data:  # noqa: PTH123 - as programs do
+        assert pool.apply(describe_file, (text,)) == ("StringIO", text.read())
+        assert "cannot pickle" in fall_from(TypeError, lambda: pool.apply(len, (data,)))
+    assert type(pool.apply(open, (__file__,))) is io.StringIO
 
 
 def check_errors(pool: Any) -> None:
@@ -86,6 +99,9 @@ def main() -> None:
         check_maps(pool)
         late = pool.apply_async(time.sleep, (60,))
     fall_from(JobStateError, late.get)
+    with Pool(1) as pool:
+        pool.apply(close_output)
+        assert "closed file" in fall_from(ValueError, lambda: pool.apply(print, ("lost",)))
     with Pool(1, task_timeout=0.3, retries=0) as pool:
         assert "limit" in fall_from(TaskFailedError, lambda: pool.apply(time.sleep, (60,)))
         huge = b"." * (260 << 20)
