@@ -124,10 +124,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'headrace' has no attribute {name!r}")
-    # msgspec imports this, too, and would crash later if Ctrl-C had interrupted it there.
-    import datetime as dt  # noqa: F401, PLC0415 - see above
     from importlib import import_module  # noqa: PLC0415 - as with typing
 
+    # msgspec imports it, too, and would crash later if Ctrl-C had interrupted it there.
+    import_module("datetime")
     return getattr(import_module(_HOMES.get(name, "headrace_wire.errors")), name)
 
 

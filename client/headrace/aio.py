@@ -17,7 +17,7 @@ from headrace.async_sharing import AsyncSharedFactory
 from headrace.cluster_base import AwaitedCluster
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.outage import OutageNotice
-from headrace.place import find_coordinator, find_encryption
+from headrace.place import check_connecting, find_coordinator, find_encryption
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError, UsageError
@@ -50,6 +50,7 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         key_file: str | Path | None = None,
         tls: str | Encryption | None = None,
     ) -> None:
+        check_connecting(address, key, key_file, on_lost, patience_seconds)
         self._encryption = find_encryption(tls)
         self._address = address
         self._key = key

@@ -6,6 +6,7 @@ The messages are those of the standard library if it has some.
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
 from headrace.submission import SubmitOptions
@@ -38,6 +39,13 @@ def read_chunksize(chunksize: object) -> int | None:
         return None
     number = read_count(chunksize, "chunksize", f"Chunksize must be 1+, not {chunksize!r:.40}")
     return min(number, MAX_INTEGER)
+
+
+def read_initargs(initargs: object) -> tuple[Any, ...]:
+    """Read the arguments of an initializer. Raises TypeError."""
+    if not isinstance(initargs, Iterable):
+        raise TypeError(f"initargs must be a tuple of arguments, not {type(initargs).__name__}")
+    return tuple(initargs)
 
 
 def read_max_tasks(count: object) -> int | None:

@@ -55,7 +55,13 @@ def blocking(
     """Make a blocking method of one that is awaited."""
 
     def run(self: Any, /, *arguments: P.args, **named: P.kwargs) -> T:
-        return finish(method(self, *arguments, **named))
+        try:
+            coroutine = method(self, *arguments, **named)
+        except TypeError as error:
+            # It was called with other arguments than it has, and nothing of it has run.
+            called = f"{type(self).__name__}.{method.__name__}"
+            raise TypeError(str(error).replace(method.__qualname__, called)) from None
+        return finish(coroutine)
 
     functools.update_wrapper(run, method)
     return run

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from headrace.arguments import read_initargs
 from headrace.cluster import Cluster
 from headrace.data_uploader import DataUploader
 from headrace.engine_choice import choose_engine
 from headrace.ownership import Ownership
 from headrace.pace import Pace
+from headrace.place import check_connecting, require_kind
 from headrace.sessions import open_session
 from headrace.stream import Stream
 from headrace.submission import SubmitOptions
@@ -57,6 +59,7 @@ class CallSession:
         engine: str | None = None,
     ) -> None:
         address = place if isinstance(place, str) else None
+        check_connecting(address, None, key_file, None, 0.0)
         chosen = choose_engine(
             engine,
             address,
@@ -64,10 +67,11 @@ class CallSession:
             recycling="a number of tasks for each process" if max_tasks is not None else "",
         )
         check_initializer(initializer)
+        require_kind(serializer, str, "serializer", "'msgpack' or 'cloudpickle'")
         self.options = CallOptions(
             serializer=serializer or ("msgpack" if address else "cloudpickle"),
             initializer=initializer,
-            initargs=tuple(initargs),
+            initargs=read_initargs(initargs),
             pool=secrets.token_hex(8),
             # The program's file may not exist on another machine.
             main=None if address or chosen.address else describe_main(),

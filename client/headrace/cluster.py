@@ -20,7 +20,12 @@ from headrace.engine import Engine
 from headrace.engine_choice import choose_engine
 from headrace.job import Job
 from headrace.outage import OutageNotice
-from headrace.place import find_coordinator, find_encryption, refuse_without_address
+from headrace.place import (
+    check_connecting,
+    find_coordinator,
+    find_encryption,
+    refuse_without_address,
+)
 from headrace.program_end import end_with_program
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
@@ -80,6 +85,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
         tls: str | Encryption | None = None,
         engine: str | None = None,
     ) -> None:
+        check_connecting(address, key, key_file, on_lost, patience_seconds)
         if address is None or engine is not None:
             chosen = choose_engine(engine, address)
             refuse_without_address(key=key, key_file=key_file, tls=tls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headrace.place import require_kind
 from headrace_wire.engines import EngineChoice, parse_engine
 from headrace_wire.errors import UsageError
 
@@ -11,11 +12,12 @@ def choose_engine(
 ) -> EngineChoice:
     """Read the name of an engine for an embedded cluster; None means a pool of slots.
 
-    Raises UsageError for an unknown engine, for one in addition to the address of an existing
-    cluster, and for a ``limit`` or ``recycling`` that it does not support.
+    Raises TypeError, and UsageError for an unknown engine, for one in addition to the address of
+    an existing cluster, and for a ``limit`` or ``recycling`` that it does not support.
     """
     if engine is None:
         return EngineChoice()
+    require_kind(engine, str, "engine", "text, such as 'dask' or 'dask://host:8786'")
     chosen = parse_engine(engine)
     if address is not None:
         raise UsageError(

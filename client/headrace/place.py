@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
+from headrace_wire.bounds import check_value
 from headrace_wire.encryption import Encryption, choose_encryption
 from headrace_wire.errors import UsageError
 from headrace_wire.key import KEY_NAME, load_key
@@ -21,6 +22,24 @@ def find_data_folder() -> Path:
 def find_key_file(data: Path | None = None) -> Path:
     """Return the key file in a data folder, or in the user's own."""
     return (data or find_data_folder()) / KEY_NAME
+
+
+def require_kind(value: object, kinds: type | tuple[type, ...], name: str, wanted: str) -> None:
+    """Raise TypeError for an argument that is none of these kinds, nor None."""
+    if value is not None and not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+
+
+def check_connecting(
+    address: object, key: object, key_file: object, on_lost: object, patience_seconds: object
+) -> None:
+    """Raise TypeError for arguments about a connection that are of a wrong type."""
+    require_kind(address, (str, Address), "address", "text, such as 'host:7333'")
+    require_kind(key, bytes, "key", "bytes")
+    require_kind(key_file, (str, os.PathLike), "key_file", "the path of a file")
+    if on_lost is not None and not callable(on_lost):
+        raise TypeError(f"on_lost must be a callable, not {type(on_lost).__name__}")
+    check_value(float, patience_seconds, "patience_seconds")
 
 
 def find_coordinator(
@@ -55,12 +74,13 @@ def refuse_without_address(**given: object) -> None:
 def find_encryption(tls: str | Encryption | None) -> Encryption:
     """Return how to connect.
 
-    ``tls`` is an Encryption, or ``"auto"``, ``"on"`` or ``"off"``, or None for the value of
-    ``HEADRACE_TLS``. Certificates are read from ``HEADRACE_TLS_CERT``, ``HEADRACE_TLS_KEY`` and
-    ``HEADRACE_TLS_CA``. Raises UsageError.
+    ``tls`` is an Encryption, or ``"auto"``, ``"on"`` or ``"off"`` in any case, or None for the
+    value of ``HEADRACE_TLS``. Certificates are read from ``HEADRACE_TLS_CERT``,
+    ``HEADRACE_TLS_KEY`` and ``HEADRACE_TLS_CA``. Raises TypeError and UsageError.
     """
     if isinstance(tls, Encryption):
         return tls
+    require_kind(tls, str, "tls", "'auto', 'on', 'off' or an Encryption")
     mode = tls or os.environ.get("HEADRACE_TLS") or "auto"
     return choose_encryption(
         mode, *(os.environ.get(f"HEADRACE_TLS_{name}") for name in ("CERT", "KEY", "CA"))

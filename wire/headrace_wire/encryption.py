@@ -185,7 +185,7 @@ def choose_encryption(
     The private key may be in the same file as the certificate. Raises UsageError.
     """
     for known in TLS_MODES:
-        if mode == known:
+        if mode.lower() == known:
             files = check_files(known, certificate, private_key, authority)
             return Encryption("on" if any(files) else known, *files)
     raise UsageError(f"tls is one of {', '.join(TLS_MODES)}: {mode!r} is none of them")

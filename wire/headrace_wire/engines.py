@@ -69,8 +69,12 @@ class EngineChoice(Struct, frozen=True):
 
 
 def parse_engine(text: str) -> EngineChoice:
-    """Parse ``dask``, or ``dask://host:8786`` for an existing cluster. Raises UsageError."""
-    name, found, address = text.partition("://")
+    """Parse ``dask``, or ``dask://host:8786`` for an existing cluster; the name may be in any case.
+
+    Raises UsageError.
+    """
+    word, found, address = text.partition("://")
+    name = word.lower()
     if name not in ENGINES or (found and (not address or name == POOL)):
         known = ", ".join(ENGINES)
         raise UsageError(

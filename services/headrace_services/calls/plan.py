@@ -45,7 +45,7 @@ class CallOptions:
         *,
         command: bool = False,
     ) -> None:
-        check_serializer(serializer)
+        serializer = check_serializer(serializer)
         self.serializer: Serializer = serializer
         self._by_reference = main is not None
         self.parameters: dict[str, object] = {"serializer": serializer, "pool": pool}

@@ -27,11 +27,12 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def check_serializer(name: object) -> Serializer:
-    """Check a serializer's name. Raises UsageError."""
-    if name not in get_args(Serializer):
+    """Return a serializer's name, which may be in any case. Raises UsageError."""
+    word = name.lower() if isinstance(name, str) else name
+    if word not in get_args(Serializer):
         known = " or ".join(map(repr, get_args(Serializer)))
         raise UsageError(f"the serializer is {name!r}: it can be {known}")
-    return cast("Serializer", name)
+    return cast("Serializer", word)
 
 
 def seal_call(

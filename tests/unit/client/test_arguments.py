@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace import Executor, Pool
+from headrace import AsyncCluster, Cluster, Executor, Pool
 from headrace.arguments import read_chunksize, read_place
+from headrace.engine_choice import choose_engine
+from headrace.place import find_encryption
+from headrace_services.calls.transport import check_serializer
+from headrace_wire.engines import EngineChoice
 
 NAN = float("nan")
 
@@ -83,6 +87,48 @@ def test_options_are_checked_before_anything_starts(
 ) -> None:
     with pytest.raises(error, match=option):
         kind(1, **{option: bad})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "option", "bad", "told"),
+    [
+        ((Pool, Executor, Cluster), "engine", [3, b"x", True, []], "engine must be text, such as"),
+        ((Cluster, AsyncCluster), "address", [3, b"x", True, ["a"], ("a", 1)], "address must be"),
+        ((Cluster, AsyncCluster), "key", [3, "k" * 40, True], "key must be bytes, not "),
+        ((Cluster, AsyncCluster), "on_lost", [3, "x"], "on_lost must be a callable, not "),
+        ((Cluster, AsyncCluster), "patience_seconds", ["x", None, True], "patience_seconds must"),
+        ((Pool, Executor, Cluster, AsyncCluster), "key_file", [3, b"x", True, []], "key_file must"),
+        (
+            (Pool, Executor, Cluster, AsyncCluster),
+            "tls",
+            [3, b"on", True, []],
+            "tls must be 'auto'",
+        ),
+        ((Pool, Executor), "serializer", [3, b"x", []], "serializer must be 'msgpack' or 'cloud"),
+        ((Pool, Executor), "initargs", [3, None], "initargs must be a tuple of arguments, not "),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_by_its_name(
+    kinds: tuple[Any, ...], option: str, bad: list[Any], told: str
+) -> None:
+    for kind in kinds:
+        for value in bad:
+            place = () if option in {"engine", "address"} else ("127.0.0.1:1",)
+            with pytest.raises(TypeError, match=told):
+                kind(*place, **{option: value})
+
+
+def test_words_may_be_in_any_case() -> None:
+    assert choose_engine("DASK", None) == EngineChoice("dask")
+    assert choose_engine("Ray://Host:6379", None) == EngineChoice("ray", "Host:6379")
+    assert find_encryption("OFF").mode == "off"
+    assert check_serializer("MsgPack") == "msgpack"
+
+
+def test_a_method_that_is_called_wrongly_is_told_by_its_own_name() -> None:
+    closed: Any = Cluster.__new__(Cluster)
+    with pytest.raises(TypeError, match=r"^Cluster\.map\(\) got an unexpected .* 'name'"):
+        closed.map(abs, [1], name="n")
 
 
 def test_a_chunksize_is_a_whole_number_from_one_on() -> None:
