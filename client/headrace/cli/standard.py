@@ -53,6 +53,7 @@ class _Tolerant(io.RawIOBase):
         super().__init__()
         self._stream = stream  # it would close the binary stream if nobody used it any more
         self._binary: Any = getattr(stream.buffer, "raw", stream.buffer)  # unbuffered with -u
+        self.name = stream.name
 
     def write(self, content: Any) -> int | None:
         try:

@@ -6,6 +6,7 @@ import builtins
 import io
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,19 @@ def test_what_the_locale_has_no_characters_for_is_shown_nevertheless(
     say("日 é")
     sys.stdout.flush()
     assert written.getvalue() == shown
+
+
+def test_a_standard_error_that_refuses_what_is_written_has_its_name_and_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Path("/dev/full").open("w", encoding="latin-1") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        fill_standard_streams()
+        assert sys.stderr is not full
+        print("lost", file=sys.stderr, flush=True)
+        assert (sys.stderr.name, sys.stderr.fileno()) == ("/dev/full", full.fileno())
+        assert sys.stderr.encoding == "latin-1"
+        assert not sys.stderr.isatty()
 
 
 def test_an_interruption_while_the_command_line_is_loaded_is_no_exception(
