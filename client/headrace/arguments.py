@@ -45,7 +45,7 @@ def read_initargs(initargs: object) -> tuple[Any, ...]:
     """Read the arguments of an initializer. Raises TypeError."""
     if not isinstance(initargs, Iterable):
         raise TypeError(f"initargs must be a tuple of arguments, not {type(initargs).__name__}")
-    return tuple(initargs)
+    return tuple(initargs)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any contents
 
 
 def read_max_tasks(count: object) -> int | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from headrace.cluster import Cluster
 from headrace_services.service import Plan
@@ -130,6 +131,22 @@ def test_no_coordinator_starts_on_a_disk_without_room_for_its_key(
     ended = Shell(tmp_path).run("coordinator", "--data", small_disk / "data", "--no-http")
     assert (ended.code, ended.out, ended.err.count("\n")) == (69, "", 1)
     assert "key cannot be made, as its disk is full (No space left on device)" in ended.err
+
+
+def test_a_run_that_fills_the_disk_says_how_many_pictures_are_written(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.effect_noise((1000, 1000), 100).save(tmp_path / "in" / "0.png")
+    for number in range(1, 30):
+        (tmp_path / "in" / f"{number}.png").hardlink_to(tmp_path / "in" / "0.png")
+    ended = Shell(tmp_path).run("run", "images", "sharpen", "in", small_disk / "out")
+    assert (ended.code, ended.out) == (1, "")
+    written, failed = ended.err.splitlines()
+    count = len(list((small_disk / "out").glob("*.png")))
+    assert count > 0
+    assert written == f"headrace: {count} of 30 pictures written"
+    assert failed.endswith(".png was not written: No space left on device")
 
 
 def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(

@@ -153,6 +153,8 @@ def deliver(
         return find_exit_code(error)
     except OutputError:
         progress.close()
+        if processed.count and (written := _describe_written(job, processed)):
+            tell(f"headrace: {written}")
         _say_what_is_left(job, received, embedded=embedded)
         raise
     for problem in gathered.problems:
@@ -349,7 +351,7 @@ def _say_what_is_left(job: Job, received: Received, *, embedded: bool) -> None:
 
 
 def _describe_written(job: Job, processed: _ProcessedCounter) -> str:
-    """Return what an interrupted command has written: pictures are written one by one."""
+    """Return what a command has written before its end: pictures are written one by one."""
     if job.status.service != "images":
         return ""
     return f"{processed.count:,} of {count(job.status.tasks, 'picture')} written"
