@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from headrace_wire import encryption
+from headrace_wire import acquaintances, encryption
 from headrace_wire.signals import STOP_SIGNALS
 from support.not_portable import skip_not_portable
 
@@ -48,13 +48,15 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_lasts() -> Iterator[None]:
-    """See that signals mean after a test what they meant before, and forget what addresses spoke.
+    """See that signals mean after a test what they meant before, and forget which coordinators were
+    at which addresses.
 
     The system gives a port to one test's coordinator that another one's has had.
     """
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
     encryption._spoken.clear()
+    acquaintances._known.clear()
+    yield
     after = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -144,6 +144,7 @@ def test_a_lock_that_is_waited_for_through_a_cut_connection_is_taken_once(
 
 
 def test_who_waits_and_who_holds_goes_on_after_a_restart(settings: CoordinatorSettings) -> None:
+    settings = replace(settings, lease_seconds=PATIENCE_SECONDS)  # however long the restart takes
     with contextlib.ExitStack() as stack:
         with run_coordinator(settings) as before:
             again = replace(settings, bind=before.bound)

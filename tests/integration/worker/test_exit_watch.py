@@ -49,7 +49,7 @@ def test_a_pool_without_pidfds_loses_nothing(make_pool: Callable[..., Pool]) -> 
     pool = make_pool()
     assert all(isinstance(one.exit, exit_watch.JoinWatch) for one in pool._supervisor.slots)
     batch = make_batch(
-        tasks=8, timeout_seconds=0.3, acts={"sleep": ([1], 60), "os._exit": ([2, 5], 3)}
+        tasks=8, timeout_seconds=3, acts={"sleep": ([1], 60), "os._exit": ([2, 5], 3)}
     )
     outcomes = attend(pool, batch)
     assert outcomes.indices() == list(range(8))
