@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
+from textual.widgets import DataTable, Log, TabbedContent, TabPane
 
 from headrace.cli.figures import format_duration, format_part, format_speed, format_taken
 from headrace.cli.log_lines import explain_missed, format_line
@@ -17,6 +17,7 @@ from headrace.cli.show import describe_status, describe_time
 from headrace.cli.top import failure_rows
 from headrace.cli.top.application import find_app
 from headrace.cli.top.dialogs import Reading
+from headrace.cli.top.footer import make_footer
 from headrace.cli.top.job_actions import JobActions
 from headrace.cli.top.job_rows import describe_job
 from headrace.cli.top.listing import SCROLLBAR, Listing
@@ -72,7 +73,7 @@ class JobScreen(JobActions):
             with TabPane("About", id="about"), VerticalScroll(id="about-scroll"):
                 yield PlainText(id="about-text")
         yield PlainText(id="said")
-        yield Footer(show_command_palette=False, compact=True)
+        yield make_footer()
 
     def on_mount(self) -> None:
         self._focus_pane()

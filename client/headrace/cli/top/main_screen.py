@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import ContentSwitcher, DataTable, Footer, Input
+from textual.widgets import ContentSwitcher, DataTable, Input
 
 from headrace.cli.top import event_rows, job_rows, worker_rows
 from headrace.cli.top.actions import drain
 from headrace.cli.top.application import find_app
+from headrace.cli.top.footer import make_footer
 from headrace.cli.top.job_actions import JobActions
 from headrace.cli.top.job_screen import JobScreen
 from headrace.cli.top.listing import Listing
@@ -59,7 +60,7 @@ class MainScreen(JobActions):
         yield PlainText(id="count")
         yield Input(placeholder="words to look for", id="filter", compact=True)
         yield PlainText(id="said")
-        yield Footer(show_command_palette=False, compact=True)
+        yield make_footer()
 
     def on_mount(self) -> None:
         self.query_one("#filter", Input).display = False

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Footer
 
 from headrace.cli.top import worker_rows
 from headrace.cli.top.actions import drain
+from headrace.cli.top.footer import make_footer
 from headrace.cli.top.plain_text import PlainText
 from headrace.cli.top.polling import PollingScreen
 from headrace.cli.top.running_rows import describe_tasks
@@ -48,7 +48,7 @@ class WorkerScreen(PollingScreen):
         with VerticalScroll(id="scroll"):
             yield PlainText(id="text")
         yield PlainText(id="said")
-        yield Footer(show_command_palette=False, compact=True)
+        yield make_footer()
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
