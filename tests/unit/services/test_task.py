@@ -163,7 +163,7 @@ def test_what_cannot_be_formatted_is_one_line_that_says_where_it_was_logged(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{__file__}, line ")
     assert "this cannot be logged: 'bad" in line
-    assert "%d format: a real number is required, not str" in line
+    assert "TypeError(" in line
 
 
 def test_what_cannot_be_formatted_is_not_reported_where_nothing_can_be_shown(
