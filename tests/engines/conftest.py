@@ -14,6 +14,14 @@ from support.ray_cluster import SETTINGS, RayCluster
 
 
 @pytest.fixture
+def held(tmp_path: Path) -> Path:
+    """A folder for the function ``hold`` of the tests' module: each call in it leaves its mark."""
+    folder = tmp_path / "held"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def dask_site(tmp_path: Path) -> Iterator[tuple[Site, DaskCluster]]:
     """A coordinator, and a Dask cluster of two processes that a worker may use."""
     require_library("dask")

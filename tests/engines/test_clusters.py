@@ -81,11 +81,9 @@ def test_each_death_of_a_process_is_one_attempt_of_the_task_and_does_no_harm(
     assert [file.read_text() for file in runs] == ["xxx"] * 2
 
 
-def test_a_process_that_is_killed_costs_no_task(site_there: There, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_costs_no_task(site_there: There, held: Path) -> None:
     site, cluster = site_there
     cluster.add_engine(site)
-    held = tmp_path / "held"
-    held.mkdir()
     with site.open_cluster() as opened:
         job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 6))
         wait_until(lambda: len(list(held.iterdir())) == 2)
@@ -98,11 +96,9 @@ def test_a_process_that_is_killed_costs_no_task(site_there: There, tmp_path: Pat
         assert job.status.done == 6
 
 
-def test_a_worker_drains(site_there: There, tmp_path: Path) -> None:
+def test_a_worker_drains(site_there: There, held: Path) -> None:
     site, cluster = site_there
     worker = cluster.add_engine(site)
-    held = tmp_path / "held"
-    held.mkdir()
     with site.open_cluster() as opened:
         job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 6))
         wait_until(lambda: len(list(held.iterdir())) == 2)

@@ -37,7 +37,7 @@ def test_a_job_with_a_time_limit_waits_and_says_why(dask_site: There) -> None:
 
 
 def test_slots_follow_the_cluster_and_a_cancelled_job_frees_it(
-    dask_site: There, tmp_path: Path
+    dask_site: There, held: Path
 ) -> None:
     site, cluster = dask_site
     cluster.add_engine(site)
@@ -45,8 +45,6 @@ def test_slots_follow_the_cluster_and_a_cancelled_job_frees_it(
     wait_until(lambda: cluster.count_processes() == 3)
     with site.open_cluster() as opened:
         wait_until(lambda: [one.slots for one in opened.workers()] == [3])
-        held = tmp_path / "held"
-        held.mkdir()
         job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 20))
         wait_until(lambda: len(list(held.iterdir())) == 3)
         wait_until(lambda: opened.workers()[0].busy == 3)
@@ -58,12 +56,10 @@ def test_slots_follow_the_cluster_and_a_cancelled_job_frees_it(
 
 
 def test_what_runs_of_a_cancelled_job_ends_and_keeps_its_processes_busy_until_then(
-    dask_site: There, tmp_path: Path
+    dask_site: There, held: Path
 ) -> None:
     site, cluster = dask_site
     cluster.add_engine(site)
-    held = tmp_path / "held"
-    held.mkdir()
     with site.open_cluster() as opened:
         job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 4))
         wait_until(lambda: len(list(held.iterdir())) == 2)

@@ -20,13 +20,9 @@ pytest.importorskip("ray")
 There = tuple[Site, RayCluster]
 
 
-def test_a_task_is_ended_at_its_time_limit_and_others_go_on(
-    ray_site: There, tmp_path: Path
-) -> None:
+def test_a_task_is_ended_at_its_time_limit_and_others_go_on(ray_site: There, held: Path) -> None:
     site, cluster = ray_site
     cluster.add_engine(site)
-    held = tmp_path / "held"
-    held.mkdir()
     with site.open_cluster() as opened:
         options = SubmitOptions(timeout_seconds=1.0)
         slow = opened.submit("calls", plan_map("deeds_there:hold", [str(held)]), options)
@@ -41,12 +37,10 @@ def test_a_task_is_ended_at_its_time_limit_and_others_go_on(
 
 
 def test_cancelling_a_job_ends_its_processes_and_the_worker_goes_on(
-    ray_site: There, tmp_path: Path
+    ray_site: There, held: Path
 ) -> None:
     site, cluster = ray_site
     cluster.add_engine(site)
-    held = tmp_path / "held"
-    held.mkdir()
     with site.open_cluster() as opened:
         job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 4))
         wait_until(lambda: len(list(held.iterdir())) == 2)
@@ -60,15 +54,13 @@ def test_cancelling_a_job_ends_its_processes_and_the_worker_goes_on(
 
 
 def test_slots_follow_the_cluster_and_what_ran_on_a_machine_that_goes_runs_elsewhere(
-    ray_site: There, tmp_path: Path
+    ray_site: There, held: Path
 ) -> None:
     site, cluster = ray_site
     cluster.add_engine(site)
     third = cluster.add_machine()
     with site.open_cluster() as opened:
         wait_until(lambda: [one.slots for one in opened.workers()] == [3], 60.0)
-        held = tmp_path / "held"
-        held.mkdir()
         job = opened.submit("calls", plan_map("deeds_there:hold", [str(held)] * 4))
         wait_until(lambda: len(list(held.iterdir())) == 3)
         third.kill()
@@ -79,13 +71,11 @@ def test_slots_follow_the_cluster_and_what_ran_on_a_machine_that_goes_runs_elsew
 
 
 def test_a_machine_that_dies_is_one_attempt_of_the_task_that_ran_there(
-    ray_site: There, tmp_path: Path
+    ray_site: There, held: Path
 ) -> None:
     site, cluster = ray_site
     cluster.add_engine(site)
     third = cluster.add_machine()
-    held = tmp_path / "held"
-    held.mkdir()
     with site.open_cluster() as opened:
         wait_until(lambda: [one.slots for one in opened.workers()] == [3], 60.0)
         # Without retries a crash is final; what is lost is tried three times all the same.
