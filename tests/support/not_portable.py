@@ -55,12 +55,12 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
         "integration/worker/test_deaths.py::test_a_slot_whose_fork_server_is_frozen_says_why_it_died",
         "integration/worker/test_deaths.py::test_an_orphan_that_is_killed_says_by_what",
         "integration/worker/test_deaths.py::test_what_a_task_leaves_behind_does_not_stay_as_a_zombie",
-        "integration/worker/test_pool.py::test_an_unknown_start_method_is_refused",
-        "integration/worker/test_pool.py::test_fork_is_refused_in_a_process_that_has_threads",
-        "integration/worker/test_pool.py::test_what_the_fork_server_could_not_preload_is_logged",
+        "integration/worker/test_starting_slots.py::test_an_unknown_start_method_is_refused",
+        "integration/worker/test_starting_slots.py::test_fork_is_refused_in_a_process_that_has_threads",
+        "integration/worker/test_starting_slots.py::test_what_the_fork_server_could_not_preload_is_logged",
     ),
     "no memory is refused to a slot": (
-        "integration/worker/test_pool.py::test_a_slot_gets_no_more_memory_than_its_limit",
+        "integration/worker/test_recycling.py::test_a_slot_gets_no_more_memory_than_its_limit",
     ),
     "there are no pidfds": (
         "integration/worker/test_exit_watch.py::test_a_system_that_is_out_of_descriptors_has_pidfds_all_the_same",

@@ -20,6 +20,7 @@ from headrace_worker.pool.batch import Batch, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from support.polled_pool import Pool
 
@@ -144,3 +145,23 @@ def run(pool: Pool, *batches: Batch) -> Outcomes:
     for batch in batches:
         pool.submit(batch)
     return collect(pool)
+
+
+def wait_for_lines(
+    pool: Pool, path: Path, lines: int, outcomes: Outcomes | None = None
+) -> list[int]:
+    """Poll until so many tasks have marked their start; gives their slots' process numbers."""
+
+    def read() -> list[int]:
+        return [int(line.split()[1]) for line in path.read_text().splitlines()]
+
+    collect(pool, outcomes, until=lambda: path.exists() and len(read()) >= lines)
+    return read()
+
+
+def warm_up(pool: Pool) -> None:
+    """Let every slot be ready: after this, each pid is that of a slot in its main loop."""
+    collect(
+        pool,
+        until=lambda: all(slot.ready for slot in pool._supervisor.slots) and bool(pool.stats()),
+    )

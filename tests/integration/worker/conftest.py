@@ -72,3 +72,8 @@ def make_pool(start_method: str, launcher_of_all: Launcher) -> Iterator[Callable
     yield make
     for pool in pools:
         pool.close(kill=True)
+
+
+@pytest.fixture
+def pool(make_pool: Callable[..., Pool]) -> Pool:
+    return make_pool()
