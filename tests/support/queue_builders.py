@@ -102,6 +102,12 @@ class Rig:
         run = DoneSpan(lease.id, lease.job, first, last, values, spent, spent, counters or {})
         return self.report(lease.worker, done=(run,), held=(claim(lease),))
 
+    def run_to_end(self, worker: str = "w") -> None:
+        """Lease and finish until nothing is left."""
+        while leases := self.lease(worker):
+            for lease in leases:
+                self.finish(lease)
+
     def fail(self, lease: HeldLease, index: int, reason: Reason = "error") -> Receipt:
         failure = TaskFailure(
             lease.id, lease.job, index, lease.attempt, reason, "", "ValueError", "no", "", "",

@@ -1,4 +1,4 @@
-"""LoopThread that wait are woken when something happened, and look no more often than that."""
+"""Threads that wait are woken when something happened, and look no more often than that."""
 
 from __future__ import annotations
 

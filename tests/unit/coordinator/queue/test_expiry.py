@@ -70,9 +70,7 @@ def test_a_retry_has_the_whole_deadline_again(rig: Rig) -> None:
     assert rig.status().ended_because == ""
     pass_time(rig, 4)
     rig.join()
-    while leases := rig.lease():
-        for lease in leases:
-            rig.finish(lease)
+    rig.run_to_end()
     assert rig.status().state == SUCCEEDED
 
 

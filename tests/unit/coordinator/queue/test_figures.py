@@ -10,11 +10,6 @@ from headrace_coordinator.queue.schedule import UNKNOWN_TASK_SECONDS
 from support.queue_builders import Rig
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def test_an_empty_cluster_is_all_zeros(rig: Rig) -> None:
     found = measure(rig.queue.state)
     assert found.jobs == {

@@ -28,11 +28,6 @@ def take_lease(rig: Rig, worker: str = "good", tasks: int = 4) -> HeldLease:
     return rig.lease(worker)[0]
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def say_done(lease: HeldLease, *, by: str) -> Report:
     tasks = lease.stop - lease.start
     values = pack_batch([b"forged"] * tasks)

@@ -28,11 +28,6 @@ OWN_KEY = ""
 NEXT_LEASE = 1 << 50
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def take_lease(rig: Rig, worker: str = "good", tasks: int = 8, key: str = KEY) -> HeldLease:
     """Let a job in, and have a worker lease first tasks of it."""
     rig.queue.leasing.register(make_worker(worker), (), rig.now, key)

@@ -22,15 +22,9 @@ def rig() -> Rig:
     return made
 
 
-def run_all(rig: Rig) -> None:
-    while leases := rig.lease():
-        for lease in leases:
-            rig.finish(lease)
-
-
 def test_what_is_delivered_is_kept_no_more(rig: Rig) -> None:
     rig.put("job", 0, [b"a", b"b"])
-    run_all(rig)
+    rig.run_to_end()
     job = rig.queue.state.find("job")
     assert job.result_bytes > 0
     rig.queue.state.drain_events()
@@ -50,7 +44,7 @@ def test_what_is_delivered_is_kept_no_more(rig: Rig) -> None:
 
 def test_what_was_never_there_cannot_be_delivered(rig: Rig) -> None:
     rig.put("job", 0, [b"a", b"b"])
-    run_all(rig)
+    rig.run_to_end()
     rig.queue.intake.deliver("job", [Span(0, 99), Span(7, 8), Span(-1, 2)], rig.now)
     check_invariants(rig.queue.state)
     assert rig.queue.state.find("job").dropped.count == 0
@@ -76,7 +70,7 @@ def test_an_endless_job_does_not_grow(rig: Rig) -> None:
     job = rig.queue.state.find("job")
     for start in range(3 * FORGOTTEN_AT_ONCE):
         rig.put("job", start, [b"x"])
-        run_all(rig)
+        rig.run_to_end()
         spans = [Span(first, stop) for first, (stop, _) in job.undelivered.items()]
         rig.queue.intake.deliver("job", spans, rig.now)
         rig.queue.state.drain_events()

@@ -12,11 +12,6 @@ from headrace_wire.messages.workers import RunningTask
 from support.queue_builders import Rig, make_worker
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def make_told(index: int, seconds: float = 1.0, job: str = "job") -> RunningTask:
     return RunningTask(job, index, 1, "", 3, seconds, 1000)
 

@@ -57,9 +57,7 @@ def test_a_full_spool_takes_no_new_job_but_knows_the_old_ones(rig: Rig) -> None:
 
 def test_acknowledging_and_deleting_make_room(rig: Rig) -> None:
     rig.submit(tasks=20)
-    while leases := rig.lease():
-        for lease in leases:
-            rig.finish(lease)
+    rig.run_to_end()
     assert rig.queue.state.spool_bytes > 20
     rig.queue.intake.acknowledge("job")
     assert rig.queue.state.spool_bytes == 0
@@ -72,9 +70,7 @@ def test_acknowledging_and_deleting_make_room(rig: Rig) -> None:
 def test_a_job_whose_own_results_fill_the_spool_is_told_so(rig: Rig) -> None:
     rig.submit(tasks=None)
     rig.put("job", 0, [b"x"] * 60)
-    while leases := rig.lease():
-        for lease in leases:
-            rig.finish(lease)
+    rig.run_to_end()
     with pytest.raises(JobStateError, match=r"fill the coordinator's spool .*--spool-limit"):
         rig.put("job", 60, [b"x"])
 

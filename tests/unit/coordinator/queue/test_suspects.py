@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from headrace_coordinator.queue.events import TaskDead, WorkAppeared
 from headrace_wire.messages.failures import LOST
 from headrace_wire.messages.jobs import FAILED, SUCCEEDED
@@ -13,11 +11,6 @@ from support.queue_builders import Rig, claim, make_worker
 from support.queue_invariants import check_invariants
 
 POISON = 7
-
-
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
 
 
 def die(rig: Rig, worker: str) -> None:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from headrace_coordinator.queue.events import JobUnschedulable
 from headrace_coordinator.queue.unschedulable import UNSCHEDULABLE_SECONDS, note_unschedulable
 from support.queue_builders import Rig
-
-
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
 
 
 def look(rig: Rig, after: float = 0.0) -> list[JobUnschedulable]:
