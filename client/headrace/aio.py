@@ -17,14 +17,13 @@ from headrace.async_sharing import AsyncSharedFactory
 from headrace.cluster_base import AwaitedCluster
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.outage import OutageNotice
-from headrace.place import check_connecting, find_coordinator, find_encryption
+from headrace.place import check_connecting, find_encryption, read_address, read_key
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.manager import QueueManager
 
 if TYPE_CHECKING:
-    from headrace_wire.address import Address
     from headrace_wire.async_caller import AsyncCaller
     from headrace_wire.messages.jobs import JobStatus
 
@@ -42,7 +41,7 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
 
     def __init__(
         self,
-        address: str | Address,
+        address: str | tuple[str, int],
         key: bytes | None = None,
         on_lost: Callable[[UnreachableError], None] | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
@@ -50,9 +49,12 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         key_file: str | Path | None = None,
         tls: str | Encryption | None = None,
     ) -> None:
-        check_connecting(address, key, key_file, on_lost, patience_seconds)
+        check_connecting(key, key_file, on_lost, patience_seconds)
+        place = read_address(address)
+        if place is None:
+            raise TypeError("address must be text, such as 'host:7333', not None")
         self._encryption = find_encryption(tls)
-        self._address = address
+        self._address = place
         self._key = key
         self._key_file = key_file
         self._on_lost = on_lost or OutageNotice(patience_seconds).note
@@ -63,10 +65,8 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         """Connect. Raises UsageError, KeyRefusedError, and UnreachableError if nothing answers
         at the address.
         """
-        address, key = await asyncio.to_thread(
-            find_coordinator, self._address, self._key, self._key_file
-        )
-        encryption = self._encryption
+        key = await asyncio.to_thread(read_key, self._key, self._key_file)
+        address, encryption = self._address, self._encryption
         first = QueueManager(address, key, encryption=encryption).async_jobs()
         try:
             await first.call(JobQueueApi.info)

@@ -9,17 +9,21 @@ import operator
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
+from headrace.place import read_address
 from headrace.submission import SubmitOptions
+from headrace_wire.address import Address
 from headrace_wire.bounds import MAX_INTEGER, TimeLimit, check_value
 
 
-def read_place(place: object, name: str, too_small: str) -> int | str | None:
+def read_place(place: object, name: str, too_small: str) -> int | Address | None:
     """Read how many processes to start here, or the address of a cluster; None for neither.
 
-    Raises TypeError, and ValueError with ``too_small``. The address is not checked here.
+    Raises TypeError, ValueError with ``too_small``, and UsageError for an invalid address.
     """
-    if place is None or isinstance(place, str):
-        return place
+    if place is None:
+        return None
+    if isinstance(place, str | tuple):
+        return read_address(place)  # pyright: ignore[reportUnknownArgumentType] - any contents
     return read_count(place, name, too_small)
 
 

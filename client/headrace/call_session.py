@@ -24,6 +24,7 @@ from headrace_services.calls import CallOptions
 from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
+from headrace_wire.address import Address
 from headrace_wire.encryption import Encryption
 from headrace_wire.engines import POOL
 from headrace_wire.errors import HeadraceError, UnreachableError
@@ -47,7 +48,7 @@ class CallSession:
 
     def __init__(
         self,
-        place: int | str | None,
+        place: int | Address | None,
         key_file: str | Path | None,
         *,
         tls: str | Encryption | None,
@@ -58,8 +59,8 @@ class CallSession:
         submit_options: SubmitOptions,
         engine: str | None = None,
     ) -> None:
-        address = place if isinstance(place, str) else None
-        check_connecting(address, None, key_file, None, 0.0)
+        address = place if isinstance(place, Address) else None
+        check_connecting(None, key_file, None, 0.0)
         chosen = choose_engine(
             engine,
             address,

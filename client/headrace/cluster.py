@@ -22,8 +22,9 @@ from headrace.job import Job
 from headrace.outage import OutageNotice
 from headrace.place import (
     check_connecting,
-    find_coordinator,
     find_encryption,
+    read_address,
+    read_key,
     refuse_without_address,
 )
 from headrace.program_end import end_with_program
@@ -50,7 +51,8 @@ T = TypeVar("T")
 
 
 class Cluster(ClusterBase[Job], SharedFactory):
-    """A coordinator and its workers, at ``host:port``. It is closed at the end of a ``with`` block.
+    """A coordinator and its workers, at ``"host:port"`` or ``(host, port)``. It is closed at the
+    end of a ``with`` block.
 
     Without an address, a coordinator and a worker are started on this machine for this program;
     they and their jobs end when the cluster is closed. ``engine`` then says what runs the tasks:
@@ -76,7 +78,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
 
     def __init__(
         self,
-        address: str | Address | None = None,
+        address: str | tuple[str, int] | None = None,
         key: bytes | None = None,
         on_lost: Callable[[UnreachableError], None] | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
@@ -85,19 +87,23 @@ class Cluster(ClusterBase[Job], SharedFactory):
         tls: str | Encryption | None = None,
         engine: str | None = None,
     ) -> None:
-        check_connecting(address, key, key_file, on_lost, patience_seconds)
-        if address is None or engine is not None:
-            chosen = choose_engine(engine, address)
+        check_connecting(key, key_file, on_lost, patience_seconds)
+        place = read_address(address)
+        if place is None or engine is not None:
+            chosen = choose_engine(engine, place)
             refuse_without_address(key=key, key_file=key_file, tls=tls)
             self._start(chosen)
             return
         self._stack = contextlib.ExitStack()
         encryption = find_encryption(tls)
-        address, key = find_coordinator(address, key, key_file)
-        self._address: Address | str = address
+        self._address: Address | str = place
         on_lost = on_lost or OutageNotice(patience_seconds).note
         self._engine: Engine = CoordinatorEngine(
-            address, key, on_lost, patience_seconds, encryption=encryption
+            place,
+            read_key(key, key_file),
+            on_lost,
+            patience_seconds,
+            encryption=encryption,
         )
 
     @classmethod

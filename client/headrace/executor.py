@@ -33,13 +33,13 @@ class Executor(BaseExecutor):
     """An executor whose calls run here or on a cluster.
 
     ``Executor()`` and ``Executor(4)`` start a coordinator and a worker on this machine;
-    ``Executor("host:7333")`` connects to an existing cluster. See ``headrace.Pool`` for the other
-    arguments and the errors raised.
+    ``Executor("host:7333")``, or ``Executor(("host", 7333))``, connects to an existing cluster. See
+    ``headrace.Pool`` for the other arguments and the errors raised.
     """
 
     def __init__(
         self,
-        max_workers: int | str | None = None,
+        max_workers: int | str | tuple[str, int] | None = None,
         initializer: Function | None = None,
         initargs: Iterable[Any] = (),
         *,
@@ -79,7 +79,7 @@ class Executor(BaseExecutor):
             self._session.open_stream,
             self._session.make_pace(),
             self._session.prepare_to_wait,
-            self._session.count_slots if isinstance(max_workers, str) else None,
+            self._session.count_slots if isinstance(max_workers, str | tuple) else None,
         )
         end_with_program(self, partial(_let_go, self._backlog, self._session))
 

@@ -31,9 +31,11 @@ from headrace.calls import Calls
 from headrace.cluster import Cluster
 from headrace.engine_choice import choose_engine
 from headrace.outcomes import Outcome
+from headrace.place import read_address
 from headrace.sessions import open_session
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions
+from headrace_wire.address import Address
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError
 from headrace_wire.locks import make_lock
@@ -63,11 +65,13 @@ class Clusters:
     def __init__(self) -> None:
         self._lock = make_lock()
         self._stack = contextlib.ExitStack()
-        self._open: dict[tuple[str | None, str, str | Encryption | None, str | None], Cluster] = {}
+        self._open: dict[
+            tuple[Address | None, str, str | Encryption | None, str | None], Cluster
+        ] = {}
 
     def get(
         self,
-        coordinator: str | None,
+        coordinator: Address | None,
         key_file: str | Path | None,
         tls: str | Encryption | None,
         engine: str | None = None,
@@ -108,7 +112,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
 
     def __init__(
         self,
-        coordinator: str | None = None,
+        coordinator: str | tuple[str, int] | None = None,
         key_file: str | Path | None = None,
         nesting_level: int | None = None,
         tls: str | Encryption | None = None,
@@ -116,7 +120,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level or 0, **options)  # pyright: ignore[reportUnknownMemberType] - untyped
-        self._coordinator = coordinator
+        self._coordinator = read_address(coordinator, "coordinator")
         self._key_file = key_file
         self._tls = tls
         self._engine = engine
@@ -141,7 +145,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         self,
         n_jobs: int | None = 1,
         parallel: Any = None,
-        coordinator: str | None = None,
+        coordinator: str | tuple[str, int] | None = None,
         key_file: str | Path | None = None,
         tls: str | Encryption | None = None,
         engine: str | None = None,
@@ -153,7 +157,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         """
         del options
         if coordinator is not None:
-            self._coordinator = coordinator
+            self._coordinator = read_address(coordinator, "coordinator")
         if key_file is not None:
             self._key_file = key_file
         if tls is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from headrace_wire.address import DEFAULT_PORT, Address, parse_address
+from headrace_wire.address import DEFAULT_PORT, Address, check_endpoint, parse_address
 from headrace_wire.bounds import check_value
 from headrace_wire.encryption import Encryption, choose_encryption
 from headrace_wire.errors import UsageError
@@ -30,11 +30,21 @@ def require_kind(value: object, kinds: type | tuple[type, ...], name: str, wante
         raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
+def read_address(address: object, name: str = "address") -> Address | None:
+    """Read the address of a cluster as a program gives it: text, or a tuple of host and port.
+
+    Raises TypeError for another type, and UsageError.
+    """
+    if isinstance(address, tuple):
+        return check_endpoint(address)  # pyright: ignore[reportUnknownArgumentType] - any contents
+    require_kind(address, str, name, "text, such as 'host:7333', or a tuple of host and port")
+    return parse_address(address, DEFAULT_PORT) if isinstance(address, str) else None
+
+
 def check_connecting(
-    address: object, key: object, key_file: object, on_lost: object, patience_seconds: object
+    key: object, key_file: object, on_lost: object, patience_seconds: object
 ) -> None:
     """Raise TypeError for arguments about a connection that are of a wrong type."""
-    require_kind(address, (str, Address), "address", "text, such as 'host:7333'")
     require_kind(key, bytes, "key", "bytes")
     require_kind(key_file, (str, os.PathLike), "key_file", "the path of a file")
     if on_lost is not None and not callable(on_lost):
@@ -42,20 +52,15 @@ def check_connecting(
     check_value(float, patience_seconds, "patience_seconds")
 
 
-def find_coordinator(
-    address: str | Address, key: bytes | None, key_file: str | Path | None
-) -> tuple[Address, bytes]:
-    """Return a coordinator's address and its key.
+def read_key(key: bytes | None, key_file: str | Path | None) -> bytes:
+    """Return the key of a coordinator.
 
-    The key is ``key``, or is read from ``key_file``, ``HEADRACE_KEY_FILE`` or the user's own
-    folder. Raises UsageError and KeyRefusedError.
+    It is ``key``, or is read from ``key_file``, ``HEADRACE_KEY_FILE`` or the user's own folder.
+    Raises KeyRefusedError.
     """
-    if isinstance(address, str):
-        address = parse_address(address, DEFAULT_PORT)
-    if key is None:
-        chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
-        key = load_key(Path(chosen))
-    return address, key
+    if key is not None:
+        return key
+    return load_key(Path(key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()))
 
 
 def refuse_without_address(**given: object) -> None:

@@ -51,11 +51,11 @@ class Pool:
     """A pool of worker processes, here or on a cluster.
 
     ``Pool()`` and ``Pool(4)`` start a coordinator and a worker on this machine;
-    ``Pool("host:7333")`` connects to an existing cluster. The key is read from ``key_file``, from
-    ``HEADRACE_KEY_FILE``, or from the user's configuration folder, in this order. ``tls`` says how
-    the connection is encrypted; see ``Cluster``. The other arguments are those of
-    ``multiprocessing.Pool``; ``maxtasksperchild`` is ignored on a cluster, where each worker has
-    its own setting.
+    ``Pool("host:7333")``, or ``Pool(("host", 7333))``, connects to an existing cluster. The key is
+    read from ``key_file``, from ``HEADRACE_KEY_FILE``, or from the user's configuration folder, in
+    this order. ``tls`` says how the connection is encrypted; see ``Cluster``. The other arguments
+    are those of ``multiprocessing.Pool``; ``maxtasksperchild`` is ignored on a cluster, where each
+    worker has its own setting.
 
     ``serializer`` says how functions and values are sent. ``"msgpack"`` sends functions by name and
     values as plain data, and is the default on a cluster. ``"cloudpickle"`` sends any function and
@@ -76,7 +76,7 @@ class Pool:
 
     def __init__(
         self,
-        processes: int | str | None = None,
+        processes: int | str | tuple[str, int] | None = None,
         initializer: Function | None = None,
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,

@@ -11,13 +11,14 @@ from headrace.cluster import Cluster
 from headrace.embedded import open_embedded, open_for_program
 from headrace.place import refuse_without_address
 from headrace_services.calls.main_module import refuse_while_loading
+from headrace_wire.address import Address
 from headrace_wire.encryption import Encryption
 from headrace_wire.engines import EngineChoice
 
 
 @contextlib.contextmanager
 def open_session(
-    address: str | None,
+    address: Address | None,
     key_file: str | Path | None = None,
     *,
     tls: str | Encryption | None = None,

@@ -7,8 +7,10 @@ import re
 import sys
 from typing import NamedTuple
 
+from headrace_wire.bounds import Port, check_value, quote
 from headrace_wire.errors import UsageError
 from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS
+from headrace_wire.words import count
 
 #: The default port of a coordinator's queues.
 DEFAULT_PORT = 7333
@@ -22,9 +24,12 @@ UNIX = "unix:"
 #: The maximum length of the path of a Unix socket, in bytes.
 MAX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 
-#: The addresses that users may write. Compose makes names that contain underscores.
+#: The names and IPv4 addresses that users may write. Compose makes names that contain underscores.
+_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.?")
+
+#: The addresses that they may write.
 _ADDRESS = re.compile(
-    r"(?:\[(?P<ipv6>.+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))?(?::(?P<port>[0-9]{1,5}))?"
+    rf"(?:\[(?P<ipv6>.+)\]|(?P<name>{_HOST.pattern}))?(?::(?P<port>[0-9]{{1,5}}))?"
 )
 
 
@@ -71,6 +76,26 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         if port <= 0xFFFF and (ipv6 is None or _is_ipv6(ipv6)):
             return Address(ipv6 or name or "127.0.0.1", port)
     raise UsageError(f"{text!r} is not an address: write HOST:PORT, such as localhost:7333")
+
+
+def check_endpoint(pair: tuple[object, ...]) -> Address:
+    """Return the address that a tuple of host and port is. An ``Address`` is returned unchanged.
+
+    Raises TypeError, UsageError for a host that cannot be one, and BoundsError for a port that is
+    out of range.
+    """
+    if isinstance(pair, Address):
+        return pair
+    if len(pair) != len(Address._fields):
+        values = count(len(pair), "value")
+        raise TypeError(f"an address must be a tuple of host and port, not of {values}")
+    host, port = pair
+    if not isinstance(host, str):
+        raise TypeError(f"the host of an address must be text, not {type(host).__name__}")
+    port = check_value(Port, port, "the port of an address")
+    if not (_is_ipv6(host) or _HOST.fullmatch(host)):
+        raise UsageError(f"{quote(host)} is no host: give a name or an IP address")
+    return Address(host, port)
 
 
 def _read_path(text: str) -> str:

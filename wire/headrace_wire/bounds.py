@@ -192,6 +192,7 @@ Parameters = Annotated[
     ),
 ]
 Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
 def check_value(hint: Any, value: Any, what: str) -> Any:

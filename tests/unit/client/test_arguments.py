@@ -13,6 +13,7 @@ from headrace.engine_choice import choose_engine
 from headrace.place import find_encryption
 from headrace_services.calls.transport import check_serializer
 from headrace_wire.engines import EngineChoice
+from headrace_wire.errors import UsageError
 
 NAN = float("nan")
 
@@ -93,7 +94,7 @@ def test_options_are_checked_before_anything_starts(
     ("kinds", "option", "bad", "told"),
     [
         ((Pool, Executor, Cluster), "engine", [3, b"x", True, []], "engine must be text, such as"),
-        ((Cluster, AsyncCluster), "address", [3, b"x", True, ["a"], ("a", 1)], "address must be"),
+        ((Cluster, AsyncCluster), "address", [3, b"x", True, ["a", 1], ("a",)], "address must be"),
         ((Cluster, AsyncCluster), "key", [3, "k" * 40, True], "key must be bytes, not "),
         ((Cluster, AsyncCluster), "on_lost", [3, "x"], "on_lost must be a callable, not "),
         ((Cluster, AsyncCluster), "patience_seconds", ["x", None, True], "patience_seconds must"),
@@ -116,6 +117,24 @@ def test_an_argument_of_another_type_is_refused_by_its_name(
             place = () if option in {"engine", "address"} else ("127.0.0.1:1",)
             with pytest.raises(TypeError, match=told):
                 kind(*place, **{option: value})
+
+
+@pytest.mark.parametrize("kind", [Pool, Executor, Cluster, AsyncCluster])
+def test_an_address_of_a_host_and_a_port_is_checked_before_anything_starts(kind: Any) -> None:
+    with pytest.raises(TypeError, match="the port of an address must be a whole number, not True"):
+        kind(("localhost", True), key_file="absent")
+    with pytest.raises(ValueError, match="the port of an address must be a number from 1 to 65535"):
+        kind(("localhost", 0), key_file="absent")
+    with pytest.raises(TypeError, match="the host of an address must be text, not int"):
+        kind((1, 7333), key_file="absent")
+    with pytest.raises(UsageError, match="'' is no host"):
+        kind(("", 7333), key_file="absent")
+
+
+def test_an_engine_is_not_for_an_address_of_a_host_and_a_port_either() -> None:
+    for kind in (Pool, Executor, Cluster):
+        with pytest.raises(UsageError, match=r"the one at \[::1\]:7333 its workers decide"):
+            kind(("::1", 7333), engine="dask")
 
 
 def test_words_may_be_in_any_case() -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_wire.address import MAX_PATH_BYTES, Address, parse_address
-from headrace_wire.errors import UsageError
+from headrace_wire.address import MAX_PATH_BYTES, Address, check_endpoint, parse_address
+from headrace_wire.errors import BoundsError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -107,3 +109,60 @@ def test_a_path_that_no_unix_socket_can_have_is_refused() -> None:
     assert str(parse_address(longest)) == longest
     with pytest.raises(UsageError, match=f"up to {MAX_PATH_BYTES} bytes, and this one .* shorter"):
         parse_address(longest + "x")
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("coordinator", 7333),
+        ("my_app-coordinator_1", 1),
+        ("10.0.0.5", 65535),
+        ("::1", 7333),
+        ("fe80::1%eth0", 99),
+        ("localhost", np.int64(7333)),
+    ],
+)
+def test_a_host_and_a_port_are_an_address(host: str, port: Any) -> None:
+    address = check_endpoint((host, port))
+    assert type(address) is Address
+    assert type(address.port) is int
+    assert address == (host, port)
+    assert parse_address(str(address)) == address
+
+
+def test_an_address_that_was_read_before_stays_as_it_is() -> None:
+    for address in (Address("/run/headrace", 0), Address("localhost", 0)):
+        assert check_endpoint(address) is address
+
+
+@pytest.mark.parametrize(
+    ("pair", "kind", "told"),
+    [
+        (("host", 0), BoundsError, "port of an address must be a number from 1 to 65535, not 0"),
+        (("host", 65536), BoundsError, "port of an address must be a number from 1 to 65535"),
+        (("host", -1), BoundsError, "port of an address must be a number from 1 to 65535, not -1"),
+        (("host", True), TypeError, "port of an address must be a whole number, not True"),
+        (("host", "7333"), TypeError, "port of an address must be a whole number, not '7333'"),
+        (("host", 7333.5), TypeError, "port of an address must be a whole number, not 7333.5"),
+        (("host", None), TypeError, "port of an address must be a whole number, not None"),
+        ((b"host", 7333), TypeError, "host of an address must be text, not bytes"),
+        ((None, 7333), TypeError, "host of an address must be text, not NoneType"),
+        (("", 7333), UsageError, "'' is no host: give a name or an IP address"),
+        (("host:80", 7333), UsageError, "'host:80' is no host: give a name or an IP address"),
+        (("[::1]", 7333), UsageError, "is no host: give a name or an IP address"),
+        (("unix:/run/x", 7333), UsageError, "is no host: give a name or an IP address"),
+        (("/run/x", 7333), UsageError, "is no host: give a name or an IP address"),
+        (("two words", 7333), UsageError, "is no host: give a name or an IP address"),
+        (("host\n", 7333), UsageError, "is no host: give a name or an IP address"),
+        (("host",), TypeError, "address must be a tuple of host and port, not of 1 value"),
+        ((), TypeError, "address must be a tuple of host and port, not of 0 values"),
+        (("::1", 7333, 0, 0), TypeError, "a tuple of host and port, not of 4 values"),
+    ],
+)  # fmt: skip
+def test_another_host_or_port_is_refused(
+    pair: tuple[Any, ...], kind: type[Exception], told: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        check_endpoint(pair)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
