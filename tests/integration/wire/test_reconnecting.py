@@ -21,7 +21,6 @@ from support.wire_messages import make_message
 from support.wire_server import KEY, PATIENCE_SECONDS, Gate, Served, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from multiprocessing.connection import Connection
     from types import FrameType
 
@@ -30,12 +29,6 @@ if TYPE_CHECKING:
 
 # Another test may have left a thread, which Python 3.12 warns of when a test forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve() as served:
-        yield served
 
 
 def answer_by_name(served: Served) -> None:

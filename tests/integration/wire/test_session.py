@@ -12,7 +12,7 @@ import statistics
 import threading
 import time
 from multiprocessing import connection, reduction
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -26,9 +26,6 @@ from support.commands import wait_until
 from support.wire_messages import make_example, make_message, read_methods
 from support.wire_server import ANYWHERE, KEY, Served, ignore_arguments, serve
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 METHODS = [
     pytest.param(name, method, id=method)
     for name, api in APIS.items()
@@ -36,12 +33,6 @@ METHODS = [
 ]
 
 MEBIBYTE = 1 << 20
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve() as served:
-        yield served
 
 
 class UnpickledError(BaseException):
