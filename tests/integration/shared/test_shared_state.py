@@ -1,87 +1,22 @@
-"""Shared state over the wire: lost answers, cut connections, restarts, silence."""
+"""Values, queues, events, lists and dicts that processes share over the wire."""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import queue
-import signal
-import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
 
-from headrace import ABSENT, LockLostError, QueueClosedError
-from headrace.cluster import Cluster
-from headrace.shared.session import SharedSession
-from headrace_coordinator.coordinator import Coordinator
-from headrace_coordinator.settings import CoordinatorSettings
-from headrace_wire.address import Address
+from headrace import ABSENT, QueueClosedError
 from headrace_wire.errors import SharedFullError, SharedKindError, UnreachableError, UsageError
-from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
 from support.commands import wait_until
-from support.coordinators import run_coordinator
+from support.shared_holders import PATIENCE_SECONDS, Open, count_waiting
 
-# Another test may have left a thread, which Python 3.12 warns of when a test forks.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-
-#: Seconds after which a silent holder loses what it has.
-LEASE_SECONDS = 1.0
-
-#: Seconds for what must come.
-PATIENCE_SECONDS = 20.0
-
-#: Opens a cluster of its own, as another process would.
-Open = Callable[[], Cluster]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> CoordinatorSettings:
-    return CoordinatorSettings(
-        tmp_path / "data",
-        tmp_path / "key",
-        bind=Address("127.0.0.1", 0),
-        http=None,
-        lease_seconds=LEASE_SECONDS,
-        shared_limit_bytes=8 << 20,
-    )
-
-
-@pytest.fixture
-def coordinator(settings: CoordinatorSettings) -> Iterator[Coordinator]:
-    with run_coordinator(settings) as coordinator:
-        yield coordinator
-
-
-@pytest.fixture
-def open_cluster(coordinator: Coordinator, settings: CoordinatorSettings) -> Iterator[Open]:
-    address = coordinator.bound
-    with contextlib.ExitStack() as stack:
-        yield lambda: stack.enter_context(Cluster(address, load_key(settings.key_file)))
-
-
-@pytest.fixture
-def cluster(open_cluster: Open) -> Cluster:
-    return open_cluster()
-
-
-def fall_silent(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no heartbeat of a cluster's session out any more."""
-
-    def be_silent() -> float:
-        raise UnreachableError
-
-    monkeypatch.setattr(cluster._open_shared(), "_beat", be_silent)
-
-
-def count_waiting(cluster: Cluster, name: str) -> int:
-    return sum(status.waiting for status in cluster.shared() if status.name == name)
+if TYPE_CHECKING:
+    from headrace.cluster import Cluster
 
 
 def test_every_answer_may_be_lost_once_and_nothing_is_done_twice(
@@ -121,115 +56,6 @@ def test_every_answer_may_be_lost_once_and_nothing_is_done_twice(
     assert event.is_set()
     event.delete()
     assert "e" not in [status.name for status in cluster.shared()]
-
-
-def test_a_lock_that_is_waited_for_through_a_cut_connection_is_taken_once(
-    open_cluster: Open,
-) -> None:
-    first, second = open_cluster(), open_cluster()
-    mine, theirs = first.lock("k"), second.lock("k")
-    mine.acquire()
-    with ThreadPoolExecutor(1) as pool:
-        taken = pool.submit(theirs.acquire)
-        wait_until(lambda: count_waiting(first, "k") == 1)
-        for proxy in list(second.engine._manager._proxies):  # type: ignore[attr-defined]
-            proxy.close()
-        wait_until(lambda: count_waiting(first, "k") == 1)  # the one that was cut waits no more
-        mine.release()
-        assert taken.result(PATIENCE_SECONDS)
-    assert theirs.fencing == 2
-    theirs.release()
-    assert mine.acquire(timeout=0)
-    assert mine.fencing == 3
-
-
-def test_who_waits_and_who_holds_goes_on_after_a_restart(settings: CoordinatorSettings) -> None:
-    settings = replace(settings, lease_seconds=PATIENCE_SECONDS)  # however long the restart takes
-    with contextlib.ExitStack() as stack:
-        with run_coordinator(settings) as before:
-            again = replace(settings, bind=before.bound)
-            key = load_key(settings.key_file)
-            first = stack.enter_context(Cluster(before.bound, key))
-            second = stack.enter_context(Cluster(before.bound, key))
-            mine, theirs = first.lock("k"), second.lock("k")
-            mine.acquire()
-            line = first.queue("q")
-            line.put("item")
-            line.put("other")
-            assert line.get() == "item"
-            pool = stack.enter_context(ThreadPoolExecutor(1))
-            taken = pool.submit(theirs.acquire)
-            wait_until(lambda: count_waiting(first, "k") == 1)
-        with run_coordinator(again):
-            assert first.lock("k").locked()
-            assert line.get() == "other"
-            mine.release()
-            assert taken.result(PATIENCE_SECONDS)
-            assert theirs.fencing == 2
-            second.close()
-            first.close()
-
-
-def test_a_silent_holder_loses_the_lock_and_is_told_at_its_release(
-    open_cluster: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = open_cluster(), open_cluster()
-    mine, theirs = first.lock("k"), second.lock("k")
-    mine.acquire()
-    assert mine.is_mine()
-    fall_silent(first, monkeypatch)
-    assert theirs.acquire(timeout=PATIENCE_SECONDS)
-    assert theirs.fencing > mine.fencing
-    assert not mine.is_mine()
-    with pytest.raises(LockLostError):
-        mine.release()
-    assert theirs.is_mine()
-
-
-def test_a_holder_that_beats_keeps_the_lock_beyond_the_lease(open_cluster: Open) -> None:
-    mine, theirs = open_cluster().lock("k"), open_cluster().lock("k")
-    mine.acquire()
-    assert not theirs.acquire(timeout=2.5 * LEASE_SECONDS)
-    mine.release()
-    assert theirs.acquire(block=False)
-
-
-def test_an_interrupted_wait_leaves_nothing_behind(open_cluster: Open) -> None:
-    first, second, third = open_cluster(), open_cluster(), open_cluster()
-    mine, theirs = first.lock("k"), second.lock("k")
-    mine.acquire()
-    main = threading.main_thread().ident
-    assert main
-
-    def interrupt() -> None:
-        wait_until(lambda: count_waiting(third, "k") == 1)
-        signal.pthread_kill(main, signal.SIGINT)
-        # Python looks for signals before it reads: one that comes in between waits for an answer.
-        while not over.wait(PATIENCE_SECONDS / 2):
-            signal.pthread_kill(main, signal.SIGINT)
-
-    over = threading.Event()
-    helper = threading.Thread(target=interrupt)
-    helper.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            theirs.acquire()
-    finally:
-        over.set()
-    helper.join(PATIENCE_SECONDS)
-    mine.release()
-    assert mine.acquire(timeout=PATIENCE_SECONDS)
-
-
-def test_an_item_of_a_silent_consumer_comes_back(
-    open_cluster: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = open_cluster(), open_cluster()
-    line = first.queue("q")
-    line.put("item")
-    assert line.get() == "item"
-    fall_silent(first, monkeypatch)
-    assert second.queue("q").get(timeout=PATIENCE_SECONDS) == "item"
 
 
 def test_loops_over_a_closed_queue_end_and_no_item_is_taken_twice(open_cluster: Open) -> None:
@@ -347,75 +173,6 @@ def test_what_makes_no_sense_is_refused_in_words(cluster: Cluster) -> None:
         cluster.lock("k").release()
     with pytest.raises(TypeError, match="cannot travel"):
         cluster.value("v").set(object())
-
-
-def fork_and_add(session: SharedSession, value: Any, answers: Any) -> None:
-    answers.put((session.id, value.add(1), session.id))
-
-
-def test_a_forked_process_has_a_session_of_its_own(cluster: Cluster) -> None:
-    value = cluster.value("v")
-    value.add(1)
-    session = cluster._open_shared()
-    context = multiprocessing.get_context("fork")
-    answers = context.Queue()
-    child = context.Process(target=fork_and_add, args=(session, value, answers))
-    child.start()
-    before, total, after = answers.get(timeout=PATIENCE_SECONDS)
-    child.join(PATIENCE_SECONDS)
-    assert (before, total) == (session.id, 2)
-    assert after != session.id
-    assert value.add(1) == 3
-
-
-def fork_and_lock(cluster: Cluster, answers: Any) -> None:
-    lock = cluster.lock("k")
-    lock.acquire()
-    threading.Event().wait(3 * LEASE_SECONDS)
-    answers.put(lock.is_mine())
-
-
-def fork_and_take(cluster: Cluster, answers: Any) -> None:
-    line = cluster.queue("q")
-    items = [line.get()]
-    threading.Event().wait(3 * LEASE_SECONDS)
-    items.append(line.get())
-    line.task_done()
-    answers.put(items)
-
-
-@pytest.mark.parametrize("busy", [False, True])
-@pytest.mark.parametrize(("work", "expected"), [(fork_and_lock, True), (fork_and_take, [1, 2])])
-def test_a_forked_process_keeps_what_it_takes(
-    cluster: Cluster, work: Callable[[Cluster, Any], None], expected: object, busy: bool
-) -> None:
-    line = cluster.queue("q")
-    for item in range(1 - busy, 4):
-        line.put(item)
-    if busy:
-        assert line.get() == 0
-    context = multiprocessing.get_context("fork")
-    answers = context.Queue()
-    child = context.Process(target=work, args=(cluster, answers))
-    child.start()
-    assert answers.get(timeout=PATIENCE_SECONDS) == expected
-    child.join(PATIENCE_SECONDS)
-
-
-def test_a_closed_cluster_gives_back_its_locks_and_is_done_with_its_items(
-    open_cluster: Open,
-) -> None:
-    first, second = open_cluster(), open_cluster()
-    first.lock("k").acquire()
-    line = first.queue("q")
-    line.put(1)
-    line.get()
-    first.close()
-    assert second.lock("k").acquire(block=False)
-    second.queue("q").close()
-    assert list(second.queue("q")) == []
-    with pytest.raises(UsageError, match="closed"):
-        line.put(1)
 
 
 def test_join_waits_until_all_items_are_done_with(open_cluster: Open) -> None:
