@@ -41,7 +41,7 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
         "unit/wire/test_log_writer.py::test_while_there_is_room_no_thread_is_made",
     ),
     "files are named by their whole paths": (
-        "unit/services/images/test_service.py::test_a_full_disk_ends_it_in_one_line_with_no_partial_file",
+        "unit/services/images/test_saving.py::test_a_full_disk_ends_it_in_one_line_with_no_partial_file",
     ),
     "shipments are files on the disk": (
         "unit/services/calls/test_shipment.py::test_only_so_many_are_kept",
