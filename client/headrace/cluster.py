@@ -60,8 +60,9 @@ class Cluster(ClusterBase[Job], SharedFactory):
     local Dask or Ray cluster; ``"dask://host:8786"`` or ``"ray://host:6379"`` connects to an
     existing one.
 
-    The key is ``key``, or is read from ``key_file``, from ``HEADRACE_KEY_FILE``, or from the user's
-    configuration folder, in this order. ``tls`` says how the connection is encrypted: with
+    The key is ``key``, or is read from ``key_file``, from the file that ``HEADRACE_KEY_FILE``
+    names, from ``key`` in the data folder that ``HEADRACE_DATA`` names, or from ``key`` in the
+    user's state folder, in this order. ``tls`` says how the connection is encrypted: with
     ``"auto"`` if the coordinator uses TLS; with ``"on"`` always, so that a connection without TLS
     is refused; with ``"off"`` never. The default is the value of ``HEADRACE_TLS``. The certificate,
     its private key, and the certificate authority are read from the files named by

@@ -19,9 +19,19 @@ def find_data_folder() -> Path:
     return user_state_path("headrace")
 
 
-def find_key_file(data: Path | None = None) -> Path:
-    """Return the key file in a data folder, or in the user's own."""
-    return (data or find_data_folder()) / KEY_NAME
+def find_key_file(data: Path) -> Path:
+    """Return the key file in a data folder."""
+    return data / KEY_NAME
+
+
+def list_key_files() -> list[Path]:
+    """Return where workers and clients look for a key if no file is named.
+
+    First comes the data folder that ``HEADRACE_DATA`` names for the coordinator, then the user's.
+    """
+    named = os.environ.get("HEADRACE_DATA")
+    folders = [Path(named)] if named else []
+    return [find_key_file(folder) for folder in (*folders, find_data_folder())]
 
 
 def require_kind(value: object, kinds: type | tuple[type, ...], name: str, wanted: str) -> None:
@@ -55,12 +65,13 @@ def check_connecting(
 def read_key(key: bytes | None, key_file: str | Path | None) -> bytes:
     """Return the key of a coordinator.
 
-    It is ``key``, or is read from ``key_file``, ``HEADRACE_KEY_FILE`` or the user's own folder.
-    Raises KeyRefusedError.
+    It is ``key``, or is read from ``key_file``, from the file that ``HEADRACE_KEY_FILE`` names, or
+    from the first of ``list_key_files``. Raises KeyRefusedError.
     """
     if key is not None:
         return key
-    return load_key(Path(key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()))
+    named = key_file or os.environ.get("HEADRACE_KEY_FILE")
+    return load_key(*([Path(named)] if named else list_key_files()))
 
 
 def refuse_without_address(**given: object) -> None:

@@ -52,10 +52,9 @@ class Pool:
 
     ``Pool()`` and ``Pool(4)`` start a coordinator and a worker on this machine;
     ``Pool("host:7333")``, or ``Pool(("host", 7333))``, connects to an existing cluster. The key is
-    read from ``key_file``, from ``HEADRACE_KEY_FILE``, or from the user's configuration folder, in
-    this order. ``tls`` says how the connection is encrypted; see ``Cluster``. The other arguments
-    are those of ``multiprocessing.Pool``; ``maxtasksperchild`` is ignored on a cluster, where each
-    worker has its own setting.
+    in ``key_file``, and ``tls`` says how the connection is encrypted; see ``Cluster``, also for the
+    defaults of both. The other arguments are those of ``multiprocessing.Pool``;
+    ``maxtasksperchild`` is ignored on a cluster, where each worker has its own setting.
 
     ``serializer`` says how functions and values are sent. ``"msgpack"`` sends functions by name and
     values as plain data, and is the default on a cluster. ``"cloudpickle"`` sends any function and

@@ -40,8 +40,36 @@ SECRETS = Path("/run/secrets")
 MAXIMUM_CHARACTERS = 4096
 
 
-def load_key(path: Path) -> bytes:
-    """Read the key from ``path``. Raises KeyRefusedError if it cannot be used as one."""
+def find_key(*paths: Path) -> Path:
+    """Return the first of these files that exists; if none does, the first of all.
+
+    A file in a folder that may not be entered counts as existing: reading it says what is wrong.
+    """
+    return next((path for path in paths if not is_missing(path)), paths[0])
+
+
+def is_missing(path: Path) -> bool:
+    """Return whether it is certain that a file does not exist."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def load_key(*paths: Path) -> bytes:
+    """Read the key from the first of these files that exists.
+
+    Raises KeyRefusedError if there is none, or if it cannot be used as a key.
+    """
+    path = find_key(*paths)
+    if others := [str(one) for one in paths if one != path and is_missing(path)]:
+        raise KeyRefusedError(
+            f"no key at {path}, nor at {', nor at '.join(others)}: copy the coordinator's key file "
+            f"to one of these, or {OTHER_KEY}"
+        )
     key, status = _read(path, MAXIMUM_CHARACTERS)
     if _is_text(key):
         key = key.strip()

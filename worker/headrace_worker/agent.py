@@ -119,7 +119,8 @@ class Agent:
             python=platform.python_version(),
             engine=settings.engine,
         )
-        key = load_key(settings.key_file)  # first: if it fails, nothing else is logged
+        # First: if it fails, nothing else is logged.
+        key = load_key(settings.key_file, *settings.other_key_files)
         self._guard = guard_key(settings) if settings.engine == POOL else Guard()
         if self._guard.closed:
             hide_memory()

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from headrace_services.permits import Permits
 from headrace_services.registry import list_services
 from headrace_wire.heap import keep_large_blocks
+from headrace_wire.key import find_key
 from headrace_wire.log_format import start_logging
 from headrace_worker.key_wait import wait_for_key
 from headrace_worker.launch.choosing import make_launcher
@@ -43,4 +44,6 @@ def work(settings: WorkerSettings, launcher: Launcher | None, log_level: str) ->
     keep_large_blocks()
     if settings.awaits_key and not wait_for_key(settings):
         return
+    found = find_key(settings.key_file, *settings.other_key_files)
+    settings = replace(settings, key_file=found)
     Agent(settings, launcher).run()

@@ -53,7 +53,8 @@ class WorkerSettings(Struct, frozen=True):
     - ``unreported`` is a folder for outcomes that cannot be reported before the worker stops; the
       next worker reports them.
     - ``program`` is the program that started an embedded worker.
-    - ``awaits_key`` means that a coordinator on this machine makes the key, and may only be
+    - If ``key_file`` does not exist, the key is in the first of ``other_key_files`` that does.
+    - ``awaits_key`` means that a coordinator on this machine makes ``key_file``, and may only be
       starting.
     - ``key_guard`` says whether tasks are to be kept from reading the key.
     - ``engine`` runs the tasks: see ``engines.registry``. It uses the cluster at
@@ -63,6 +64,7 @@ class WorkerSettings(Struct, frozen=True):
     coordinator: Address
     key_file: Path
     encryption: Encryption = AUTOMATIC
+    other_key_files: tuple[Path, ...] = ()
     awaits_key: bool = False
     key_guard: GuardMode = "auto"
     slots: str = "auto"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
@@ -16,7 +15,7 @@ from headrace_wire.connection import check_listening
 from headrace_wire.errors import (
     UnreachableError,
 )
-from headrace_wire.key import load_key
+from headrace_wire.key import is_missing, load_key
 from headrace_wire.timeouts import Limit
 
 #: How many seconds a job waits for a coordinator on this machine to start, and how many seconds
@@ -44,10 +43,10 @@ def connect(
             tell(f"headrace: {line}")
 
     try:
-        if _is_missing(connection.key_file):
+        if is_missing(connection.key_files[0]):
             # Without a coordinator there is no key either, and this should be reported first.
             check_listening(connection.coordinator)
-        key = load_key(connection.key_file)
+        key = load_key(*connection.key_files)
         with Limit.after(wait).applied():
             cluster = Cluster(
                 connection.coordinator,
@@ -79,13 +78,3 @@ def connect_soon(connection: ConnectionOptions, wait: float | None) -> Cluster:
             left = f"{limit.measure_left():.2g}"
             tell(f"headrace: no coordinator at {connection.coordinator} yet; trying for {left} s")
         time.sleep(limit.measure_left(START_PAUSE_SECONDS))
-
-
-def _is_missing(key_file: Path) -> bool:
-    try:
-        key_file.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False  # the function that reads it says what is wrong
-    return False

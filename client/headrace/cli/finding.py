@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from headrace.cli.kinds import ValueKind
 from headrace.cli.show import describe_work
-from headrace.place import find_key_file
+from headrace.place import read_key
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import JobId, describe, is_within, quote, split_hint
 from headrace_wire.encryption import choose_encryption
@@ -51,7 +51,7 @@ class JobKind(ValueKind):
 
         del param
         try:
-            found = _list_newest(ctx.params)
+            found = _list_newest(ctx)
         except (HeadraceError, OSError):  # it must not be reported while the user types
             return []
         return [
@@ -82,15 +82,16 @@ def find_job(cluster: Cluster, text: str, *, past: bool = False) -> Job:
     return job
 
 
-def _list_newest(params: dict[str, Any]) -> list[tuple[str, str]]:
+def _list_newest(context: click.Context) -> list[tuple[str, str]]:
     from headrace.cluster import Cluster  # noqa: PLC0415 - as above
-    from headrace_wire.key import load_key  # noqa: PLC0415 - as above
     from headrace_wire.timeouts import Limit  # noqa: PLC0415 - as above
 
+    params = context.params
     address = params.get("coordinator") or Address("127.0.0.1", DEFAULT_PORT)
     files = [params.get(f"tls_{name}") for name in ("cert", "key", "ca")]
     tls = choose_encryption(params.get("tls") or "auto", *files)
-    key = load_key(Path(params.get("key_file") or find_key_file()))
+    is_named = context.get_parameter_source("key_file") is not ParameterSource.DEFAULT
+    key = read_key(None, params.get("key_file") if is_named else None)
     with (
         Limit.after(COMPLETION_SECONDS).applied(),
         Cluster(address, key, patience_seconds=0.0, tls=tls) as cluster,

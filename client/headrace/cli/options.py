@@ -23,7 +23,7 @@ from headrace.cli.kinds import (
     ValueKind,
     WordKind,
 )
-from headrace.place import find_key_file
+from headrace.place import list_key_files
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
 from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption, is_loopback
@@ -100,8 +100,8 @@ _connection_options = combine(
         option(
             "--key-file",
             type=KeyFileKind(),
-            default=find_key_file,
-            show_default="key in the data folder",
+            default=lambda: list_key_files()[0],
+            show_default="key in the folder HEADRACE_DATA, or in the user's state folder",
             help="The coordinator's key file, or a copy of it.",
         ),
         option(
@@ -154,12 +154,13 @@ slots_option = option(
 class ConnectionOptions(Struct, frozen=True):
     """The values of ``connection_options``: where the coordinator is, and how to connect.
 
-    ``may_start`` means that the coordinator may just be starting and making its key: it is on this
-    machine, and no key was given.
+    The key is in the first of ``key_files`` that exists. ``may_start`` means that the coordinator
+    may just be starting and making its key, in the first of all: it is on this machine, and no key
+    was given.
     """
 
     coordinator: Address
-    key_file: Path
+    key_files: tuple[Path, ...]
     encryption: Encryption
     may_start: bool = False
 
@@ -173,8 +174,11 @@ class ConnectionOptions(Struct, frozen=True):
         encryption = choose_encryption(values.pop("tls"), *files)
         coordinator: Address = values.pop("coordinator")
         source = click.get_current_context().get_parameter_source("key_file")
-        may_start = source is ParameterSource.DEFAULT and is_loopback(coordinator.host)
-        return cls(coordinator, values.pop("key_file"), encryption, may_start)
+        is_named = source is not ParameterSource.DEFAULT
+        others = () if is_named else list_key_files()[1:]
+        key_files = (values.pop("key_file"), *others)
+        may_start = not is_named and is_loopback(coordinator.host)
+        return cls(coordinator, key_files, encryption, may_start)
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -41,7 +41,7 @@ def web(observer: bool, no_browser: bool, connection: ConnectionOptions) -> None
         )
     # This refuses keys that the page refuses, too: their link would not open anything.
     jobs.overview()
-    token = make_link_token(load_key(connection.key_file), LINK_SECONDS, looks_only=observer)
+    token = make_link_token(load_key(*connection.key_files), LINK_SECONDS, looks_only=observer)
     link = write_link(reach_page(page, coordinator), token)
     if is_elsewhere(page, coordinator):
         place = page.partition("://")[2]

@@ -219,9 +219,12 @@ def worker(
     _require_readable(permits)
     if unreported is not None and (why := explain_unwritable_folder(unreported)):
         raise UsageError(f"{unreported} cannot be used for --unreported: {why}")
+    # The current folder may be removed while it works.
+    key_files = tuple(path.absolute() for path in connection.key_files)
     settings = WorkerSettings(
         coordinator=connection.coordinator,
-        key_file=connection.key_file.absolute(),  # the current folder may be removed while it works
+        key_file=key_files[0],
+        other_key_files=key_files[1:],
         awaits_key=connection.may_start,
         key_guard=key_guard,
         encryption=connection.encryption,
@@ -239,8 +242,9 @@ def worker(
         engine=engine,
         engine_address=dask_scheduler or ray_address,
     )
-    # Tasks must not use it, because each has a token of its job.
-    os.environ.pop("HEADRACE_KEY_FILE", None)
+    # Tasks must not use its key, because each has a token of its job.
+    for variable in ("HEADRACE_KEY_FILE", "HEADRACE_DATA"):
+        os.environ.pop(variable, None)
     launcher = prepare(settings.start_method, settings.permits) if engine == POOL else None
     work(settings, launcher, log_level)
 

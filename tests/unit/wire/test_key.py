@@ -14,8 +14,9 @@ import pytest
 
 from headrace_wire import key
 from headrace_wire.errors import EXIT_UNAVAILABLE, KeyRefusedError, StoreError
-from headrace_wire.key import KEY_BYTES, ensure_key, load_key
+from headrace_wire.key import KEY_BYTES, ensure_key, find_key, load_key
 from support.full_disk import fill_disk
+from support.privileges import obey_modes
 
 RACER = """
 import sys
@@ -189,6 +190,35 @@ def test_a_missing_key_is_told_with_what_to_do(tmp_path: Path) -> None:
         KeyRefusedError, match=r"no key at .*/absent: copy .* or name another key file$"
     ):
         load_key(tmp_path / "absent")
+
+
+def test_the_first_of_several_files_that_is_there_is_read(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name / "key" for name in ("one", "two", "three"))
+    told = rf"no key at {first}, nor at {second}: copy the coordinator's key file to one of these"
+    with pytest.raises(KeyRefusedError, match=rf"^{told}, or name another key file$"):
+        load_key(first, second)
+    for path in (second, third):
+        path.parent.mkdir()
+    key, other = ensure_key(second), ensure_key(third)
+    assert (load_key(first, second, third), load_key(third, second)) == (key, other)
+    assert find_key(first, second, third) == second
+    assert find_key(first) == first
+
+
+def test_a_file_that_is_there_is_read_even_if_it_is_no_key(tmp_path: Path) -> None:
+    ensure_key(tmp_path / "key")
+    (tmp_path / "empty").touch()
+    with pytest.raises(KeyRefusedError, match=rf"key file {tmp_path / 'empty'} holds 0 characters"):
+        load_key(tmp_path / "empty", tmp_path / "key")
+
+
+def test_a_folder_that_may_not_be_entered_is_told_instead_of_another_key(tmp_path: Path) -> None:
+    ensure_key(tmp_path / "key")
+    closed = tmp_path / "closed" / "key"
+    closed.parent.mkdir(0o600)
+    told = f"key file {closed} cannot be read: user .* may not enter {closed.parent}"
+    with obey_modes(), pytest.raises(KeyRefusedError, match=told):
+        load_key(closed, tmp_path / "key")
 
 
 def test_a_key_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def _print_once(cluster: Cluster, interval: float, where: str) -> None:
 async def _watch(connection: ConnectionOptions, interval: float) -> int:
     from headrace.cli.top.app import TopApp  # noqa: PLC0415 - only for terminals
 
-    key = await asyncio.to_thread(load_key, connection.key_file)
+    key = await asyncio.to_thread(load_key, *connection.key_files)
     # No patience: an unreachable coordinator is reported at once, and tried again at the next look.
     manager = QueueManager(connection.coordinator, key, encryption=connection.encryption)
     jobs, results = manager.async_jobs(), manager.async_results()
