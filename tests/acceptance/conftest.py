@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.cluster import Cluster
 from support.commands import Shell, Site, open_site
 
 
@@ -20,6 +21,13 @@ def shell(tmp_path: Path) -> Shell:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A coordinator and a worker with one slot, for tests that leave them as they are."""
     with open_site(tmp_path_factory.mktemp("site")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cluster(site: Site) -> Iterator[Cluster]:
+    """The cluster of the module's site."""
+    with site.open_cluster() as opened:
         yield opened
 
 

@@ -32,12 +32,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture
-def cluster(site: Site) -> Iterator[Cluster]:
-    with site.open_cluster() as cluster:
-        yield cluster
-
-
 def test_a_function_runs_on_the_worker_that_allows_it(site: Site, cluster: Cluster) -> None:
     site.add_worker("--slots", "1", "--path", "code", "--allow", "halving")
     job = cluster.submit("calls", plan_map("halving:halve", [4, 3, 2]))

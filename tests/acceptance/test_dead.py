@@ -28,12 +28,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield opened
 
 
-@pytest.fixture
-def cluster(site: Site) -> Iterator[Cluster]:
-    with site.open_cluster() as opened:
-        yield opened
-
-
 def run(cluster: Cluster, folder: Path, **behaviour: object) -> Job:
     """Run a job of the probe service to its end."""
     job = cluster.submit("probe", plan(TASKS, folder, **behaviour), SubmitOptions(retries=None))

@@ -41,12 +41,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield opened
 
 
-@pytest.fixture
-def cluster(site: Site) -> Iterator[Cluster]:
-    with site.open_cluster() as opened:
-        yield opened
-
-
 def cancel_after(job: Job, ended: int) -> None:
     """Cancel a job when so many of its tasks are over."""
     wait_until(lambda: (status := job.refresh()).done + status.failed >= ended)

@@ -3,50 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import socket
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from headrace.cluster import Cluster
-from headrace.job import Job
-from headrace.submission import SubmitOptions
 from headrace_services.images.formats import sniff_format
-from headrace_services.service import Plan
 from headrace_wire.errors import WaitTimedOutError
-from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED
+from headrace_wire.messages.jobs import CANCELLED, SUCCEEDED
 from headrace_wire.messages.results import FetchRequest
 from headrace_wire.timeouts import Limit
-from support.commands import Shell, Site, open_site, start_coordinator, wait_until
+from support.commands import Shell, Site
 from support.probe.headrace_probe import plan
+from support.probe_jobs import drain, submit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headrace.cluster import Cluster
 
 # They share a site: one process makes it for all of them.
 pytestmark = pytest.mark.xdist_group("submit")
 
 #: Seconds for what a site is asked to do.
 LIMIT = 30.0
-
-
-@pytest.fixture
-def cluster(site: Site) -> Iterator[Cluster]:
-    with site.open_cluster() as opened:
-        yield opened
-
-
-def submit(cluster: Cluster, planned: Plan, **options: object) -> Job:
-    return cluster.submit("probe", planned, SubmitOptions(**options))  # type: ignore[arg-type] # a test names what it cares for
-
-
-def drain(job: Job) -> dict[int, bytes]:
-    """All values of a job, waiting for its end."""
-    return dict(job.values(ordered=False))
 
 
 @pytest.mark.parametrize(
@@ -195,39 +179,6 @@ def test_an_unknown_job_is_one_line(site: Site) -> None:
     assert "nonesuch" in done.err
 
 
-def test_a_result_that_cannot_be_written_is_kept_and_the_command_says_so(site: Site) -> None:
-    done = site.shell.run("submit", "primes", "find", "0", "20", "-o", "/dev/full")
-    assert done.code == 1
-    job = done.err.split("`headrace results ")[1].split("`")[0]
-    fetched = site.shell.run("results", job)
-    assert (fetched.code, fetched.out.split()) == (0, ["2", "3", "5", "7", "11", "13", "17", "19"])
-
-
-def test_where_results_cannot_be_written_they_are_not_waited_for(site: Site) -> None:
-    job = site.shell.run("submit", "primes", "count", "0", "1e13", "--detach").out.strip()
-    for place, why in (("nonesuch/out", "there is no folder"), (".", "it is a folder")):
-        refused = site.shell.run("results", job, "-o", place)
-        assert (refused.code, refused.err.count("\n")) == (2, 1)
-        assert why in refused.err
-    assert site.shell.run("delete", job).code == 0
-
-
-def test_pictures_that_could_not_be_written_are_kept_and_can_be_fetched(
-    site: Site, tmp_path: Path
-) -> None:
-    from PIL import Image  # noqa: PLC0415 - for this test alone
-
-    (tmp_path / "in").mkdir()
-    Image.new("RGB", (64, 48), "teal").save(tmp_path / "in" / "teal.png")
-    (tmp_path / "out" / "teal.png").mkdir(parents=True)
-    done = site.shell.run("submit", "images", "blur", tmp_path / "in", tmp_path / "out")
-    assert done.code == 1
-    assert "not written: " in done.err
-    (job,) = re.findall(r"headrace: the results of job (\w+) are kept", done.err)
-    assert site.shell.run("results", job, "-o", tmp_path / "elsewhere").code == 0
-    assert (tmp_path / "elsewhere" / "teal.png").is_file()
-
-
 def test_waiting_has_a_limit_and_the_job_goes_on(site: Site) -> None:
     done = site.shell.run("submit", "primes", "count", "0", "1e13", "--wait", "300ms")
     assert done.code == 124
@@ -256,43 +207,6 @@ def test_a_third_partys_service_runs_like_a_built_in_one(cluster: Cluster) -> No
     assert drain(submit(cluster, plan(100))) == {n: str(n * n).encode() for n in range(100)}
 
 
-def test_failed_tasks_are_named_and_retried(site: Site, cluster: Cluster) -> None:
-    job = submit(cluster, plan(10, fail=[3, 7]))
-    assert len(drain(job)) == 8
-    assert (job.refresh().state, job.status.failed) == (FAILED, 2)
-    first = next(job.failures())
-    assert (first.index, first.reason, first.error_type) == (3, "error", "ArithmeticError")
-    assert first.worker == "worker-0"
-    assert "told to fail" in first.message
-    shown = site.shell.run("results", job.id)
-    assert shown.code == 1
-    assert shown.err.count("told to fail") == 2
-    assert site.shell.run("retry", job.id, "--json").json()["state"] in ("queued", "running")
-    assert len(drain(job)) == 8
-
-
-def test_a_task_that_crashes_is_reported_with_its_signal(cluster: Cluster) -> None:
-    job = submit(cluster, plan(5, crash=[2]))
-    assert sorted(drain(job)) == [0, 1, 3, 4]
-    (failure,) = job.failures()
-    assert (failure.index, failure.reason, failure.signal) == (2, "crash", "SIGSEGV")
-    assert failure.attempt == 3
-
-
-def test_a_task_over_its_time_limit_is_killed_alone(cluster: Cluster) -> None:
-    job = submit(cluster, plan(5, hang=[1]), timeout_seconds=0.3)
-    assert sorted(drain(job)) == [0, 2, 3, 4]
-    (failure,) = job.failures()
-    assert (failure.index, failure.reason) == (1, "timeout")
-
-
-def test_cancelling_stops_running_tasks_too(cluster: Cluster, tmp_path: Path) -> None:
-    job = submit(cluster, plan(4, tmp_path, hang=[0, 1, 2, 3]))
-    wait_until(lambda: list(tmp_path.iterdir()))
-    assert job.cancel().state == CANCELLED
-    assert drain(submit(cluster, plan(3))) == {0: b"0", 1: b"1", 2: b"4"}, "the slot is free again"
-
-
 def test_a_job_of_a_billion_tasks_is_submitted_in_kilobytes(site: Site, cluster: Cluster) -> None:
     before = (site.data / "headrace.db").stat().st_size
     job = submit(cluster, plan(10**9, sleep_seconds=1))
@@ -307,70 +221,6 @@ def test_the_wait_for_values_can_be_limited(cluster: Cluster) -> None:
     with pytest.raises(WaitTimedOutError):
         list(job.values(ordered=True, limit=Limit.after(0)))
     job.delete()
-
-
-def test_without_a_coordinator_the_address_and_the_remedy_are_named(shell: Shell) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    key_file = shell.home / "key"  # named, or it might be that a coordinator is about to start
-    named = ("--coordinator", f"127.0.0.1:{port}", "--key-file", str(key_file))
-    done = shell.run("submit", "primes", "count", "0", "9", *named)
-    assert done.code == 69
-    assert f"127.0.0.1:{port}" in done.err
-    assert "headrace coordinator" in done.err
-    assert done.err.count("\n") == 1
-
-
-def test_another_key_is_refused(site: Site, tmp_path: Path) -> None:
-    wrong = tmp_path / "key"
-    wrong.write_text(os.urandom(32).hex())
-    wrong.chmod(0o600)
-    for words in (("jobs",), ("worker",)):
-        done = site.shell.run(*words, "--key-file", wrong)
-        assert done.code == 77
-        assert "another key" in done.err
-
-
-def test_a_service_that_no_worker_offers_is_refused_at_once(tmp_path: Path) -> None:
-    with open_site(tmp_path, workers=0) as site:
-        plain = Shell(site.shell.home, {**site.shell.settings, "PYTHONPATH": ""})
-        site.shell = plain
-        site.add_worker("--slots", "1")
-        with (
-            site.open_cluster() as cluster,
-            pytest.raises(Exception, match="no connected worker offers the service 'probe'"),
-        ):
-            cluster.submit("probe", plan(1))
-
-
-def test_a_job_waits_for_a_worker_and_says_so(tmp_path: Path) -> None:
-    with open_site(tmp_path, workers=0) as site:
-        done = site.shell.run("submit", "primes", "count", "0", "100", "--wait", "1500ms")
-        assert done.code == 124
-        assert "no worker is connected" in done.err
-
-
-def test_on_one_machine_nothing_is_configured(shell: Shell) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    data = shell.home / ".local" / "state" / "headrace"
-    coordinator = start_coordinator(shell, data, port, "--no-http")
-    try:
-        assert (data / "key").stat().st_mode & 0o777 == 0o600
-        assert shell.run("health", "--coordinator", f"127.0.0.1:{port}").code == 0
-        second = shell.run("coordinator", "--bind", "127.0.0.1:0", "--no-http")
-        assert second.code == 69
-        assert "another coordinator uses" in second.err
-    finally:
-        assert coordinator.stop() == 0
-
-
-def test_an_address_in_use_is_one_line(site: Site, tmp_path: Path) -> None:
-    words = ("coordinator", "--bind", site.address, "--data", tmp_path / "other", "--no-http")
-    done = site.shell.run(*words)
-    assert done.code == 2
-    assert site.address in done.err
-    assert done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -393,75 +243,6 @@ def test_a_command_that_is_ended_says_what_becomes_of_its_job(
         job.delete()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["jobs"], ["jobs", "--json"], ["workers"], ["--version"], ["--help"], ["jobs", "--help"]],
-    ids=" ".join,
-)
-def test_a_standard_output_that_is_full_is_told_in_one_line(
-    site: Site, cluster: Cluster, words: list[str]
-) -> None:
-    job = submit(cluster, plan(1))  # so that there is something to list
-    job.wait(LIMIT)
-    code, err = run_with_full_output(site.shell, *words)
-    job.delete()
-    assert code == 1
-    assert err == "headrace: standard output cannot be written: No space left on device\n"
-
-
-@pytest.mark.parametrize("words", [["count"], ["find"], ["count", "--json"]], ids=" ".join)
-def test_results_that_could_not_be_written_stay(
-    site: Site, cluster: Cluster, words: list[str]
-) -> None:
-    name = f"unwritten {' '.join(words)}"
-    operation, *options = words
-    code, err = run_with_full_output(
-        site.shell, "submit", "primes", operation, "0", "30", *options, "--name", name
-    )
-    (job,) = [status.id for status in cluster.jobs() if status.name == name]
-    assert code == 1
-    assert "headrace: standard output cannot be written: No space left on device\n" in err
-    assert f"`headrace results {job}` fetches them" in err
-    again = run_with_full_output(site.shell, "results", job, *options)
-    assert again[0] == 1
-    assert site.shell.run("results", job).code == 0
-
-
-def test_the_id_of_a_detached_job_is_told_even_if_it_cannot_be_written(site: Site) -> None:
-    code, err = run_with_full_output(site.shell, "submit", "primes", "count", "0", "9", "--detach")
-    job = site.shell.run("jobs", "--json").json()[0]["id"]
-    assert code == 1
-    assert "headrace: standard output cannot be written: No space left on device\n" in err
-    assert f"`headrace results {job}` waits for it" in err
-
-
-def test_a_standard_output_that_is_closed_is_told_in_one_line(site: Site) -> None:
-    words = ("submit", "primes", "find", "0", "30")
-    process = site.shell.start(*words, preexec_fn=lambda: os.close(1))
-    out, err = process.communicate(timeout=LIMIT)
-    assert (process.returncode, out) == (1, "")
-    begun, kept, told = err.splitlines()
-    assert begun.endswith("is submitted")
-    assert "fetches them" in kept
-    assert told == "headrace: standard output cannot be written: Bad file descriptor"
-
-
-def run_with_full_output(shell: Shell, *words: str) -> tuple[int, str]:
-    with Path("/dev/full").open("wb") as full:
-        process = shell.start(*words, stdout=full)
-        _, err = process.communicate(timeout=LIMIT)
-    return process.returncode, err
-
-
-def test_failed_tasks_are_paged_by_their_index(cluster: Cluster) -> None:
-    job = submit(cluster, plan(10, fail=[3, 7, 9]))
-    job.wait(LIMIT)
-    results = cluster.engine.results
-    pages = [results.failures(job.id, start, 2) for start in (0, 4, 8, 10)]
-    assert [[failure.index for failure in page] for page in pages] == [[3, 7], [7, 9], [9], []]
-    assert [failure.index for failure in job.failures()] == [3, 7, 9]
-
-
 def test_a_jobs_parameters_come_once_and_not_with_every_fetch(cluster: Cluster) -> None:
     job = submit(cluster, plan(3))
     parameters = job.status.parameters
@@ -471,10 +252,3 @@ def test_a_jobs_parameters_come_once_and_not_with_every_fetch(cluster: Cluster) 
     results = cluster.engine.results
     assert results.fetch(request).status.parameters == parameters
     assert results.fetch(replace(request, known=True)).status.parameters == b""
-
-
-def test_values_of_a_job_with_gaps_come_in_order_when_it_has_ended(cluster: Cluster) -> None:
-    job = submit(cluster, plan(6, fail=[0, 2, 5]))
-    job.wait(LIMIT)
-    values = {index: str(index * index).encode() for index in (1, 3, 4)}
-    assert list(job.values(ordered=True)) == list(values.items())
