@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from headrace.cluster import Cluster
 from support.commands import Shell, Site, open_site
+from support.pool_programs import HEAD
 
 
 @pytest.fixture
@@ -36,3 +38,15 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
     """A coordinator with short leases and a worker, for tests that do them harm."""
     with open_site(tmp_path, "--lease", "2s") as opened:
         yield opened
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], list[str]]:
+    """Makes a program with pools of a text, as the command that runs it."""
+
+    def make(text: str) -> list[str]:
+        path = tmp_path / "program.py"
+        path.write_text(HEAD + text)
+        return [sys.executable, str(path)]
+
+    return make

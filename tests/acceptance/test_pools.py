@@ -1,38 +1,19 @@
-"""Pools in programs that fork, are interrupted, forget them, or end without a word."""
+"""Pools in programs that fork, are interrupted, forget them, or have no streams or workers."""
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
-from support.commands import open_site, wait_until
+from support.commands import open_site
+from support.pool_programs import run
 
-SECONDS = 60.0
-
-#: What all of the programs begin with.
-HEAD = """
-import concurrent.futures, gc, os, signal, sys, time, warnings, weakref
-from headrace import Executor, Pool
-
-def square(x):
-    return x * x
-
-def nap(seconds):
-    time.sleep(seconds)
-    return seconds
-
-class Thing:
-    pass
-"""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 FORKED = """
 import warnings
@@ -153,16 +134,6 @@ if __name__ == "__main__":
         print(pool.map(square, [3]), pool.apply(type, (Thing(),)) is Thing, flush=True)
 """
 
-ENDED = """
-if __name__ == "__main__":
-    pool = Pool(1)
-    print(pool.apply(square, (2,)), flush=True)
-    if sys.argv[1:]:
-        os._exit(0)
-    time.sleep(60)
-"""
-
-
 HANGING = """
 if __name__ == "__main__":
     for uses in (
@@ -199,27 +170,6 @@ if __name__ == "__main__":
         for seconds in (float("inf"), 1e300):
             print(future.result(seconds), list(executor.map(square, [1], timeout=seconds)))
 """
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Callable[[str], list[str]]:
-    """Makes a program of a text, as the command that runs it."""
-
-    def make(text: str) -> list[str]:
-        path = tmp_path / "program.py"
-        path.write_text(HEAD + text)
-        return [sys.executable, str(path)]
-
-    return make
-
-
-def run(command: list[str], **settings: str) -> tuple[list[str], str]:
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=SECONDS,
-        env={**os.environ, **settings},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines(), done.stderr
 
 
 def test_a_forked_process_leaves_the_pools_of_its_parent_alone(
@@ -274,48 +224,6 @@ def test_an_executor_waits_for_a_number_of_seconds(program: Callable[[str], list
     lines, errors = run(program(TIMEOUTS))
     assert not errors
     assert lines == [refused] * 3 + ["9 [1]"] * 2
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """Where the programs' temporary folders are."""
-    place = tmp_path / "place for files"
-    place.mkdir()
-    yield place
-    assert not list(place.iterdir())
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, None])
-def test_the_folder_of_an_embedded_cluster_goes_with_the_program(
-    program: Callable[[str], list[str]], place: Path, number: signal.Signals | None
-) -> None:
-    command = program(ENDED) + ([] if number else ["at once"])
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(place)}
-    ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "4\n"
-        if number:
-            assert len(list(place.iterdir())) == 1
-            running.send_signal(number)
-    wait_until(lambda: not list(place.iterdir()))
-
-
-@pytest.mark.parametrize("role", ["coordinator", "worker"])
-def test_who_is_left_removes_the_folder_of_an_embedded_cluster(
-    program: Callable[[str], list[str]], place: Path, role: str
-) -> None:
-    with subprocess.Popen(
-        program(ENDED), stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(place)}
-    ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "4\n"
-        running.send_signal(signal.SIGSTOP)  # both are killed before either can do anything
-        for child in psutil.Process(running.pid).children():
-            if role in child.cmdline():
-                child.kill()
-        running.kill()
-    wait_until(lambda: not list(place.iterdir()))
 
 
 UNREAD = """
@@ -377,27 +285,3 @@ def test_a_cluster_without_workers_is_told_of_and_can_be_left(
     assert errors.splitlines() == [
         f"headrace: calls to {site.address} are waiting: no worker is connected"
     ]
-
-
-FROZEN = """
-import psutil
-
-if __name__ == "__main__":
-    pool = Pool(1)
-    pool.cluster.dict("kept")["a"] = 1
-    pool.map_async(nap, [1000] * 3)
-    for child in psutil.Process().children():
-        if "coordinator" in child.cmdline():
-            child.suspend()
-    began = time.monotonic()
-    pool.terminate()
-    print(time.monotonic() - began < 8.0)
-"""
-
-
-def test_a_pool_whose_coordinator_is_frozen_is_left_at_once(
-    program: Callable[[str], list[str]], place: Path
-) -> None:
-    lines, errors = run(program(FROZEN), TMPDIR=str(place))
-    assert not errors
-    assert lines == ["True"]
