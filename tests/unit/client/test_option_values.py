@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 from headrace.cli.backing import backup
-from headrace.cli.entry import headrace
-from headrace.cli.events import events
 from headrace.cli.images import make_images_group
 from headrace.cli.jobs_list import jobs
 from headrace.cli.jobs_out import results
-from headrace.cli.kinds import (
-    ANY_FORMAT,
-    AUTO_SIZE,
-    DURATION,
-    LABEL,
-    LEASE_TIME,
-    NAME,
-    SIZE,
-    TIME_LIMIT,
-    BoundedKind,
-)
-from headrace.cli.logs import logs
 from headrace.cli.map import make_map_command
 from headrace.cli.serving import coordinator
 from headrace.cli.working import worker
-from headrace.submission import SubmitOptions
 from support.said import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: What makes no sense for any number, duration or size.
 NONSENSE = ["", " ", "-1", "-1s", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 20 + "d", "0x10",
@@ -44,6 +30,7 @@ COORDINATOR: Options = {
     "--lease": ["0", "0s", "1ms"], "--result-ttl": ["0"], "--spool-limit": ["0"],
     "--shared-limit": ["0"],
 }  # fmt: skip
+
 WORKER: Options = {"--drain": [], "--give-up": [], "--max-tasks": ["0"], "--max-rss": ["0"]}
 
 
@@ -107,20 +94,6 @@ def test_a_very_long_value_is_not_repeated_whole(
 
 
 @pytest.mark.parametrize(
-    ("command", "words", "name"),
-    [(events, ["--last"], "last"), (jobs, ["--limit"], "limit"), (logs, ["job", "--task"], "tasks"),
-     (worker, ["--max-tasks"], "max_tasks")],
-    ids=str,
-)  # fmt: skip
-def test_numbers_are_taken_as_people_write_them(
-    command: click.Command, words: list[str], name: str
-) -> None:
-    for text, number in (("1e9", 10**9), ("1_000", 1000), ("2^62", 1 << 62)):
-        given = command.make_context("headrace", [*words, text]).params[name]
-        assert given in (number, (number,))
-
-
-@pytest.mark.parametrize(
     ("words", "why"),
     [
         (["--engine", "dask", "--dask-scheduler", ""], "--dask-scheduler is empty"),
@@ -172,55 +145,6 @@ def test_an_option_that_another_leaves_nothing_to_do_is_refused(
     said = say(capsys, *words.split())
     assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
     assert told in said.err
-
-
-@pytest.mark.parametrize("value", ["x" * 201, "a\nb", "\x1b]0;x\x07", "\udcff", "\u202e"])
-@pytest.mark.parametrize("kind", [NAME, LABEL])
-def test_a_name_of_what_terminals_obey_is_refused(kind: BoundedKind, value: str) -> None:
-    with pytest.raises(click.BadParameter, match="printable characters"):
-        kind.convert(value, None, None)
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "value"),
-    [
-        (DURATION, "0", 0.0),
-        (DURATION, "500ms", 0.5),
-        (TIME_LIMIT, "1ms", 0.001),
-        (LEASE_TIME, "2s", 2.0),
-        (SIZE, "1", 1),
-        (AUTO_SIZE, "NONE", "none"),
-        (AUTO_SIZE, "auto", "auto"),
-        (AUTO_SIZE, "1GiB", 1 << 30),
-        (SIZE, "1.5MiB", 3 << 19),
-        (NAME, "née \u3000 \U0001f600", "née \u3000 \U0001f600"),
-    ],
-)
-def test_what_makes_sense_is_taken(kind: BoundedKind, text: str, value: object) -> None:
-    assert kind.convert(text, None, None) == value
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"priority": 101}, {"retries": -1}, {"retries": 1001}, {"timeout_seconds": 0},
-     {"timeout_seconds": float("nan")}, {"timeout_seconds": -1}, {"timeout_seconds": float("inf")},
-     {"deadline_seconds": 0}, {"deadline_seconds": float("nan")}, {"deadline_seconds": 10**400},
-     {"retry_delay_seconds": -0.1}, {"retry_delay_seconds": float("nan")}, {"name": "x" * 201},
-     {"name": "two\nlines"}],
-)  # fmt: skip
-def test_submit_options_out_of_range_are_value_errors(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=f"^{next(iter(options))} must be"):
-        SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"priority": 1.5}, {"priority": True}, {"priority": None}, {"retries": "3"}, {"name": 5},
-     {"timeout_seconds": "5"}, {"deadline_seconds": [1]}, {"retry_delay_seconds": None}],
-)  # fmt: skip
-def test_submit_options_of_other_types_are_type_errors(options: dict[str, object]) -> None:
-    with pytest.raises(TypeError, match=f"^{next(iter(options))} must be"):
-        SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes
 
 
 PATHS = [
@@ -294,21 +218,6 @@ def test_an_empty_name_is_refused_and_an_empty_variable_counts_as_none(
     command.make_context("headrace", [*words])
 
 
-@pytest.mark.parametrize("word", ["jpg", "JPEG", "Jpg", ".jpg"])
-def test_formats_are_taken_as_people_name_them(word: str, tmp_path: Path) -> None:
-    blur = make_images_group(embedded=True).commands["blur"]
-    context = blur.make_context("blur", ["--format", word, "in", str(tmp_path)])
-    assert context.params["file_format"] == "jpeg"
-
-
-def test_an_unknown_format_is_refused_with_those_there_are(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    said = say(capsys, "run", "images", "blur", "--format", "bmp", "in", "out")
-    assert said.code == 2
-    assert "'bmp' is not one of 'jpeg', 'png', 'webp', 'tiff', 'gif'" in said.err
-
-
 @pytest.mark.parametrize("command", ["run", "submit"])
 def test_an_array_file_is_not_written_to_a_terminal(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -317,42 +226,6 @@ def test_an_array_file_is_not_written_to_a_terminal(
     said = say(capsys, command, "primes", "find", "0", "10", "--format", "NPY")
     assert (said.code, said.out) == (2, "")
     assert "name a file with -o, or pipe it" in said.err
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "value"),
-    [
-        (DURATION, "500MS", 0.5),
-        (DURATION, "2H", 7200.0),
-        (SIZE, "1.5mib", 3 << 19),
-        (SIZE, "2gb", 2 * 10**9),
-        (SIZE, "3KB", 3000),
-        (ANY_FORMAT, "JSON", "json"),
-        (ANY_FORMAT, ".Npy", "npy"),
-        (ANY_FORMAT, "TXT", "text"),
-    ],
-)
-def test_units_and_formats_are_taken_in_any_case(kind: Any, text: str, value: object) -> None:
-    assert kind.convert(text, None, None) == value
-
-
-def list_choices(command: click.Command, context: click.Context) -> Iterator[click.Choice[str]]:
-    for parameter in command.params:
-        if isinstance(parameter.type, click.Choice):
-            yield parameter.type
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            yield from list_choices(inner, context)
-
-
-def test_every_choice_is_taken_in_any_case() -> None:
-    choices = list(list_choices(headrace, click.Context(headrace)))
-    assert len(choices) > 8
-    for choice in choices:
-        for word in choice.choices:
-            assert choice.convert(word.upper(), None, None) == word
 
 
 def test_a_variable_is_named_where_a_wrong_value_is_its_own(

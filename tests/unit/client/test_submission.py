@@ -1,10 +1,10 @@
-"""What a job is described with, and what is advised where nobody can run it."""
+"""What a job is described with, its options, and what is advised where nobody can run it."""
 
 from __future__ import annotations
 
 import pytest
 
-from headrace.submission import advise_on_service, make_job_spec
+from headrace.submission import SubmitOptions, advise_on_service, make_job_spec
 from headrace_services.calls import CallOptions, plan_apply
 from headrace_services.calls.plan import Function
 from headrace_wire.errors import ServiceMissingError, UsageError
@@ -49,3 +49,26 @@ def test_nothing_is_advised_for_another_service() -> None:
     spec = make_job_spec("primes", "count", {}, None, tasks=1, carried=False)
     error = ServiceMissingError(NOBODY)
     assert advise_on_service(error, spec) is error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"priority": 101}, {"retries": -1}, {"retries": 1001}, {"timeout_seconds": 0},
+     {"timeout_seconds": float("nan")}, {"timeout_seconds": -1}, {"timeout_seconds": float("inf")},
+     {"deadline_seconds": 0}, {"deadline_seconds": float("nan")}, {"deadline_seconds": 10**400},
+     {"retry_delay_seconds": -0.1}, {"retry_delay_seconds": float("nan")}, {"name": "x" * 201},
+     {"name": "two\nlines"}],
+)  # fmt: skip
+def test_submit_options_out_of_range_are_value_errors(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(options))} must be"):
+        SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"priority": 1.5}, {"priority": True}, {"priority": None}, {"retries": "3"}, {"name": 5},
+     {"timeout_seconds": "5"}, {"deadline_seconds": [1]}, {"retry_delay_seconds": None}],
+)  # fmt: skip
+def test_submit_options_of_other_types_are_type_errors(options: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match=f"^{next(iter(options))} must be"):
+        SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes
