@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import time
+from collections import Counter
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +21,12 @@ from support.probe.headrace_probe import plan
 ROUND_TRIP = 0.2
 NAP_SECONDS = 0.2
 TASKS = 30
+
+#: Tasks of which a single slot would have for twenty seconds.
+MANY_TASKS, LONG_NAP_SECONDS = 80, 0.25
+
+#: Seconds after which a worker knows how far its coordinator is.
+KNOWN_SECONDS = 2.0
 
 #: Values that are fetched from far away, and the bytes of each.
 VALUES, VALUE_BYTES = 60, 1 << 20
@@ -44,6 +52,31 @@ def test_slots_far_away_do_not_wait_for_the_coordinator(own_site: Site, tmp_path
         pauses += [b - a - NAP_SECONDS for a, b in itertools.pairwise(moments)]
     # Where work is asked for when a slot is free, each pause is a round trip at least.
     assert median(pauses) < ROUND_TRIP / 4
+
+
+@pytest.mark.xdist_group("distance")
+def test_a_worker_far_away_returns_what_others_can_begin_earlier(
+    own_site: Site, tmp_path: Path
+) -> None:
+    """It gets enough of an unknown job to be busy if the tasks are short, and these are long."""
+    own_site.workers.pop().stop()
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    with Line(Address("127.0.0.1", own_site.port), ROUND_TRIP) as line:
+        own_site.add_worker("--coordinator", f"127.0.0.1:{line.address.port}", "--slots", "1")
+        with own_site.open_cluster() as cluster:
+            time.sleep(KNOWN_SECONDS)
+            job = cluster.submit("probe", plan(MANY_TASKS, folder, sleep_seconds=LONG_NAP_SECONDS))
+            values = job.values(ordered=False)
+            next(values)
+            own_site.add_worker("--slots", "4")
+            assert len(list(values)) == MANY_TASKS - 1
+        own_site.workers.pop().stop()
+        own_site.workers.pop().stop()
+    slots = Counter(path.name.partition("-")[2] for path in folder.iterdir())
+    assert len(slots) == 5
+    # One of five equal slots, which had begun a little earlier.
+    assert max(slots.values()) < MANY_TASKS / 3
 
 
 @pytest.mark.xdist_group("distance")

@@ -21,6 +21,7 @@ from headrace_worker.engines.engine import Engine
 from headrace_worker.foresight import Outlook, Times, find_stuck_seconds, look_ahead
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.machine.processes import CpuMeter, read_usage
+from headrace_worker.pool.batch import count_tasks
 from headrace_worker.reporter import Reporter
 from headrace_worker.stop_signals import StopSignals
 from headrace_worker.wake import wait_until
@@ -50,6 +51,9 @@ AHEAD_BYTES = 48 << 20
 #: How many seconds of work for each slot a request brings if there is enough.
 REQUEST_SECONDS = 0.5
 
+#: Tasks are returned if there are this many times as many as are needed.
+SURPLUS_FACTOR = 2
+
 
 @dataclass
 class Feeder:
@@ -70,6 +74,8 @@ class Feeder:
     rss_bytes: int = 0
     cpu_percent: float = 0.0
     draining: bool = False
+    #: How many tasks are here that were leased before it was known how long they take.
+    _guessed_tasks: int = 0
     _heap_used: bool = False
     _closing: bool = False
 
@@ -85,6 +91,10 @@ class Feeder:
                     self.reporter.add(self.pool.hand_back())
                 moment = min(moment, time.monotonic() + STUCK_SECONDS)
             await wait_until(self.news, moment)
+
+    def note_guessed(self, tasks: int) -> None:
+        """Note that tasks were leased of which it was not known here how long they take."""
+        self._guessed_tasks += tasks
 
     async def drain(self, seconds: float) -> bool:
         """Hand back tasks that have not started, and let running tasks finish.
@@ -188,6 +198,23 @@ class Feeder:
             self.reporter.add_lines(lines)
         if events:
             self.reporter.add(events, more=bool(self.pool.outstanding))
+            self._return_surplus(sum(map(count_tasks, events)))
+
+    def _return_surplus(self, ended_tasks: int) -> None:
+        """Return what was leased for short tasks, if it turns out that they are long."""
+        times = self.pool.find_times() if self._guessed_tasks else None
+        if times is None:
+            return
+        self._guessed_tasks = max(0, self._guessed_tasks - ended_tasks)
+        needed = self._count_needed(times)
+        if self.pool.queued_tasks > SURPLUS_FACTOR * needed:
+            self._guessed_tasks = 0
+            self.reporter.add(self.pool.hand_back(keep=needed))
+
+    def _count_needed(self, times: Times) -> int:
+        """Return how many tasks are here, or arrive at once, if it is known how long they take."""
+        outlook = look_ahead(times, self.pool.list_left(), self.round_trip.seconds)
+        return outlook.tasks + self._foresee(times, self.pool.slots)
 
     def _hand_back(self) -> None:
         """Hand back every task that has not started."""

@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 #: this.
 LEASE_WAIT_SECONDS = 5.0
 
+#: How many seconds it waits while it is not known how far away the coordinator is: requests tell
+#: this, and more work is granted to a worker that is far away.
+FIRST_WAIT_SECONDS = 0.25
+
 #: Seconds between attempts if the coordinator's store, or its answer, cannot be read.
 ERROR_PAUSE_SECONDS = 1.0
 
@@ -95,11 +99,12 @@ class Leaser:
 
     async def _ask(self, number: int, slots: int) -> None:
         round_trip = self.feeder.round_trip.seconds
+        is_known = self.feeder.round_trip.is_known
         request = LeaseRequest(
             worker=self.worker,
             number=number,
             free_slots=slots,
-            wait_seconds=LEASE_WAIT_SECONDS,
+            wait_seconds=LEASE_WAIT_SECONDS if is_known else FIRST_WAIT_SECONDS,
             known_jobs=self.holdings.known_jobs(),
             max_bytes=REQUEST_BYTES if round_trip else None,
             round_trip=round_trip,
@@ -114,4 +119,7 @@ class Leaser:
         else:
             self.window.note(time.monotonic() - begun)
             self.holdings.take(grant.leases, number)
+            if round_trip:
+                unknown = (one for one in grant.leases if one.job not in request.task_seconds)
+                self.feeder.note_guessed(sum(one.stop - one.start for one in unknown))
             self.intake.take(grant.leases)

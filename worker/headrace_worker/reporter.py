@@ -39,7 +39,7 @@ from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
 from headrace_worker.link.messages import TaskLine
 from headrace_worker.parcel import Item, Parcel, measure, substitute
-from headrace_worker.pool.batch import Event
+from headrace_worker.pool.batch import Event, count_tasks
 from headrace_worker.pool.tally import Tally
 from headrace_worker.wake import wait_until
 
@@ -241,8 +241,7 @@ class Reporter:
 
     def _release(self, events: Sequence[Event]) -> None:
         for event in events:
-            tasks = 1 if isinstance(event, TaskFailure) else event.stop - event.start
-            self.holdings.release(event.lease, tasks)
+            self.holdings.release(event.lease, count_tasks(event))
         self.pending_bytes -= sum(map(measure, events))
 
     def _take_pending(self) -> list[Event]:

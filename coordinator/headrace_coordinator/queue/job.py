@@ -59,7 +59,8 @@ class HeldLease(Struct):
     """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
 
     ``alone`` means that they are suspected of killing their worker, which then holds nothing else.
-    A later queue over the same store recognizes the lease by its ``proof``.
+    A later queue over the same store recognizes the lease by its ``proof``. Each task has advanced
+    its job's virtual time by ``task_seconds``.
     """
 
     id: int
@@ -72,6 +73,7 @@ class HeldLease(Struct):
     request: int
     alone: bool = False
     proof: str = ""
+    task_seconds: float = 0.0
 
 
 class Job(Struct):

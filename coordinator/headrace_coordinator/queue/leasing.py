@@ -190,7 +190,9 @@ class Leasing:
         self._dismiss(worker, charged=False, now=now)
 
     def hand_back(self, lease_id: int, start: int, stop: int, now: Now) -> None:
-        """Let tasks of a lease wait again. The attempt does not count, because it never started."""
+        """Let tasks of a lease wait again. The attempt does not count, because it never started,
+        nor do they count in the job's share of the slots.
+        """
         lease = self._state.leases.get(lease_id)
         if lease is None:
             return
@@ -198,6 +200,7 @@ class Leasing:
         for left, right in lease.held.overlap(start, stop):
             lease.held.remove(left, right)
             job.leased -= right - left
+            job.virtual_seconds -= lease.task_seconds * (right - left)
             job.give_back(left, right, lease.attempt - 1, now.monotonic, lost=lease.alone)
         if not lease.held:
             self._state.drop_lease(lease)
@@ -331,11 +334,12 @@ class Leasing:
             held=RangeSet([(start, stop)]),
             request=request.number,
             alone=alone,
+            task_seconds=estimate_seconds(job, 1),
         )
         self._state.next_lease += 1
         lease.proof = self._state.prove(lease)
         self._hold(job, member, lease, now)
-        job.virtual_seconds += estimate_seconds(job, stop - start)
+        job.virtual_seconds += lease.task_seconds * (stop - start)
         self._state.note_waiting(job)
         self._state.virtual_seconds = max(self._state.virtual_seconds, job.virtual_seconds)
         waited = now.monotonic - job.waiting_since

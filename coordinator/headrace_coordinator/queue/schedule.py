@@ -46,6 +46,10 @@ UNKNOWN_TASK_SECONDS = 0.05
 AHEAD_ROUND_TRIPS = 2.0
 LONGEST_AHEAD_SECONDS = 1.0
 
+#: How many seconds a task of a job about which nothing is known may take for this to hold. If it
+#: takes longer, the worker returns what it has too much as soon as its first task has ended.
+SHORT_TASK_SECONDS = 0.005
+
 #: The fraction of a job's remaining tasks that one lease may contain for each slot of all workers.
 TAIL_SHARE = 0.5
 
@@ -184,7 +188,7 @@ def size_lease(
     if known_seconds is None:
         if waiting_jobs > all_slots:
             return 1
-        ahead_tasks = ahead_seconds / UNKNOWN_TASK_SECONDS
+        ahead_tasks = ahead_seconds / SHORT_TASK_SECONDS
         return max(1, free_slots, int(min(free_slots * (1 + ahead_tasks), by_share)))
     mean_seconds = max(known_seconds, 1e-9)
     by_cost = LEASE_COST_SECONDS * all_slots / mean_seconds

@@ -97,6 +97,15 @@ def test_hand_back_returns_all_that_has_not_started(pool: Pool, tmp_path: Path) 
     assert len(marks.read_text().splitlines()) == 2
 
 
+def test_hand_back_may_keep_what_is_next(pool: Pool, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    pool.submit(make_batch(tasks=1000, wait=([0, 1], str(release))))
+    (returned,) = pool.hand_back(keep=pool.pending_tasks - 10)
+    assert (returned.start, returned.stop) == (990, 1000)
+    release.touch()
+    assert collect(pool).indices() == list(range(990))
+
+
 def test_hand_back_over_and_over_runs_each_task_once(pool: Pool, tmp_path: Path) -> None:
     """Whatever moment it strikes, a task is either given back or run here, never both."""
     marks = tmp_path / "marks"

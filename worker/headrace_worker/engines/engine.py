@@ -143,8 +143,10 @@ class Engine(Protocol):
         """Stop one task, as far as possible. If it has not started, it is returned."""
         ...
 
-    def hand_back(self) -> list[ReturnedSpan]:
-        """Hand back every task that has not started. Running tasks are not affected."""
+    def hand_back(self, keep: int = 0) -> list[ReturnedSpan]:
+        """Hand back every task that has not started, or those behind the first ``keep`` of them.
+        Running tasks are not affected.
+        """
         ...
 
     def close(self, *, kill: bool = False, call_off: bool = False) -> list[ReturnedSpan]:

@@ -143,9 +143,9 @@ class RemoteEngine(RemoteFigures):
         self._settling.give_back(waiting)
         self._feed()
 
-    def hand_back(self) -> list[ReturnedSpan]:
+    def hand_back(self, keep: int = 0) -> list[ReturnedSpan]:
         self._check_open()
-        return self._settling.hand_back(self._backlog.take_all())
+        return self._settling.hand_back(self._backlog.take_after(keep))
 
     def close(self, *, kill: bool = False, call_off: bool = False) -> list[ReturnedSpan]:
         loop = self._loop

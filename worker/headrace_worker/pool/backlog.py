@@ -92,7 +92,17 @@ class Backlog:
         return taken
 
     def take_all(self) -> list[Span]:
-        taken = list(self._spans)
-        self._spans.clear()
-        self.tasks = 0
-        return taken
+        return self.take_after(0)
+
+    def take_after(self, tasks: int) -> list[Span]:
+        """Take all but the first ``tasks`` tasks."""
+        taken: list[Span] = []
+        while self.tasks > tasks:
+            span = self._spans[-1]
+            stop = span.stop
+            span.stop -= min(len(span), self.tasks - tasks)
+            if not len(span):
+                self._spans.pop()
+            taken.append(Span(span.batch, span.stop, stop))
+            self.tasks -= len(taken[-1])
+        return taken[::-1]

@@ -60,6 +60,10 @@ class Batch(Struct, eq=False):
 Event = DoneSpan | TaskFailure | ReturnedSpan
 
 
+def count_tasks(event: Event) -> int:
+    return 1 if isinstance(event, TaskFailure) else event.stop - event.start
+
+
 def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneSpan | TaskFailure:
     """Make an event from a slot's message about tasks of a batch."""
     if isinstance(message, TasksDone):

@@ -179,11 +179,14 @@ class Pool(PoolFigures):
         self._events += return_spans(waiting, self._count_off)
         self._feed()
 
-    def hand_back(self) -> list[ReturnedSpan]:
-        """Hand back every task that has not started. Running tasks are not affected."""
+    def hand_back(self, keep: int = 0) -> list[ReturnedSpan]:
+        """Hand back every task that has not started, or those behind the first ``keep`` of them.
+        Running tasks are not affected.
+        """
         self._check_open()
-        self._recall(self._supervisor.slots)
-        return return_spans(self._backlog.take_all(), self._count_off)
+        if not keep:
+            self._recall(self._supervisor.slots)
+        return return_spans(self._backlog.take_after(keep), self._count_off)
 
     def close(
         self,

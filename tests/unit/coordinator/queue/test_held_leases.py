@@ -48,6 +48,16 @@ def test_another_worker_s_lease_cannot_be_reported(rig: Rig) -> None:
     assert rig.finish(lease).accepted == lease.stop - lease.start
 
 
+def test_what_is_handed_back_does_not_count_in_the_share_of_its_job(rig: Rig) -> None:
+    take_lease(rig)
+    job = rig.queue.state.jobs["job"]
+    before = job.virtual_seconds
+    (more,) = rig.lease("good", 3)
+    assert job.virtual_seconds > before
+    rig.queue.leasing.hand_back(more.id, more.start, more.stop, rig.now)
+    assert job.virtual_seconds == pytest.approx(before)
+
+
 def test_another_worker_s_task_cannot_be_made_to_fail(rig: Rig) -> None:
     lease = take_lease(rig)
     assert rig.fail(replace_worker(lease, "evil"), lease.start).accepted == 0

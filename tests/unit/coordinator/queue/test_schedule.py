@@ -62,7 +62,8 @@ def test_toward_the_end_a_worker_far_away_gets_its_part_of_what_is_left_at_once(
 def test_of_an_unknown_job_a_worker_far_away_gets_more_within_its_share() -> None:
     job = make_job(tasks=1000)
     assert size_lease(job, 2, 8) == 2
-    assert size_lease(job, 2, 8, ahead_seconds=0.4) == 18
+    assert size_lease(job, 2, 8, ahead_seconds=0.2) == 82, "for tasks of 5 ms"
+    assert size_lease(job, 2, 8, ahead_seconds=0.4) == 125, "an eighth is left for each slot"
     assert size_lease(make_job(tasks=16), 2, 8, ahead_seconds=0.4) == 2
     assert size_lease(job, 2, 8, waiting_jobs=100, ahead_seconds=0.4) == 1
 

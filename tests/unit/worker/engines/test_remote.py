@@ -240,7 +240,8 @@ def test_what_waits_is_handed_back_and_what_runs_goes_on() -> None:
     async def check(engine: RemoteEngine) -> None:
         engine.submit(make_batch(time.sleep, [0.2, 0, 0, 0]))
         assert engine.pending_tasks == 3
-        assert engine.hand_back() == [ReturnedSpan(1, "job-1", 1, 4)]
+        assert engine.hand_back(keep=2) == [ReturnedSpan(1, "job-1", 3, 4)]
+        assert engine.hand_back() == [ReturnedSpan(1, "job-1", 1, 3)]
         assert set(open_values(await take_all(engine))) == {0}
 
     run_engine(ThreadGrid(1), check)

@@ -24,6 +24,18 @@ def test_what_is_put_back_comes_first_and_in_its_order() -> None:
     assert backlog.tasks == 13
 
 
+def test_what_is_behind_the_first_tasks_is_taken_in_its_order() -> None:
+    backlog, batch = Backlog(), make_batch(tasks=30)
+    for start in (0, 10, 20):
+        backlog.append(Span(batch, start, start + 10))
+    taken = backlog.take_after(13)
+    assert [(one.start, one.stop) for one in taken] == [(13, 20), (20, 30)]
+    assert read(backlog) == [(0, 10), (10, 13)]
+    assert (backlog.take_after(13), backlog.tasks) == ([], 13)
+    assert len(backlog.take_after(0)) == 2
+    assert (read(backlog), backlog.tasks) == ([], 0)
+
+
 def test_what_is_cancelled_is_not_put_back() -> None:
     backlog, batch, doomed = Backlog(), make_batch(tasks=5), make_batch(tasks=5)
     doomed.cancelled = True
