@@ -135,10 +135,8 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, words: list[str], code: int,
     assert "send each other pickles" not in done.err
 
 
-def start_holding(shell: Shell, engine: str, function: str, **options: Any) -> Process:
+def start_holding(shell: Shell, held: Path, engine: str, function: str, **options: Any) -> Process:
     """Start a run of tasks that do not end, each of which writes a file into ``held``."""
-    held = shell.home / "held"
-    held.mkdir()
     (shell.home / "held.jsonl").write_text(f"{json.dumps(str(held))}\n" * 10)
     words = ["run", "map", f"deeds_there:{function}", "held.jsonl", "--path", "code"]
     return Process(shell, *words, "--engine", engine, **options)
@@ -146,13 +144,13 @@ def start_holding(shell: Shell, engine: str, function: str, **options: Any) -> P
 
 @pytest.mark.parametrize("engine", ["dask", "ray"])
 def test_ctrl_c_ends_a_run_and_the_cluster_that_was_started_for_it(
-    tmp_path: Path, engine: str
+    tmp_path: Path, held: Path, engine: str
 ) -> None:
     require_library(engine)
     write_code(tmp_path)
     # As in a terminal, where Ctrl-C goes to all processes of the group.
-    run = start_holding(Shell(tmp_path), engine, "hold", start_new_session=True)
-    wait_until(lambda: any((tmp_path / "held").iterdir()), READY_SECONDS)
+    run = start_holding(Shell(tmp_path), held, engine, "hold", start_new_session=True)
+    wait_until(lambda: any(held.iterdir()), READY_SECONDS)
     own = psutil.Process(run.pid).children(recursive=True)
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait() == 130
@@ -160,10 +158,10 @@ def test_ctrl_c_ends_a_run_and_the_cluster_that_was_started_for_it(
     wait_until(lambda: not any(is_alive(process) for process in own))
 
 
-def test_ctrl_c_ends_a_run_whose_ray_cluster_only_starts(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_whose_ray_cluster_only_starts(tmp_path: Path, held: Path) -> None:
     require_library("ray")
     write_code(tmp_path)
-    run = start_holding(Shell(tmp_path), "ray", "hold", start_new_session=True)
+    run = start_holding(Shell(tmp_path), held, "ray", "hold", start_new_session=True)
     own, folder = wait_for_start(run.pid)
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait() == 130
@@ -173,13 +171,12 @@ def test_ctrl_c_ends_a_run_whose_ray_cluster_only_starts(tmp_path: Path) -> None
 
 
 def test_ctrl_c_ends_a_run_and_leaves_nothing_on_a_cluster_that_is_there(
-    dask_site: tuple[Site, DaskCluster], tmp_path: Path
+    dask_site: tuple[Site, DaskCluster], held: Path
 ) -> None:
     site, cluster = dask_site
     engine = f"dask://{cluster.address}"
     wait_until(lambda: cluster.count_processes() == 2)
-    run = start_holding(site.shell, engine, "hold_until_cancelled", start_new_session=True)
-    held = tmp_path / "held"
+    run = start_holding(site.shell, held, engine, "hold_until_cancelled", start_new_session=True)
     wait_until(lambda: len(list(held.iterdir())) == 2)
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait() == 130
@@ -215,14 +212,14 @@ def test_run_on_a_cluster_without_processes_says_what_it_waits_for(tmp_path: Pat
 
 
 def test_a_run_whose_cluster_loses_its_processes_says_so_and_goes_on_with_others(
-    tmp_path: Path,
+    tmp_path: Path, held: Path
 ) -> None:
     shell = Shell(tmp_path)
     write_code(tmp_path)
     cluster = start_scheduler(tmp_path, shell, 1)
-    held = tmp_path / "held"
     try:
-        run = start_holding(shell, f"dask://{cluster.address}", "hold", stdout=subprocess.DEVNULL)
+        engine = f"dask://{cluster.address}"
+        run = start_holding(shell, held, engine, "hold", stdout=subprocess.DEVNULL)
         wait_until(lambda: len(list(held.iterdir())) == 1)
         (first,) = held.iterdir()
         cluster.processes[-1].send_signal(signal.SIGTERM)
