@@ -23,16 +23,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes longest first, so that it does not run alone at the end.
 
     Everything else stays in the random order that it was given. The compose tests are the
-    exception: they share one engine and one project, so one process runs them, as they are written.
+    exception: they share one engine and one project, so one process runs them, in the order of
+    their modules' names and as they are written.
     """
     items.sort(key=_find_turn)
     skip_not_portable(items)
 
 
-def _find_turn(item: pytest.Item) -> tuple[int, int]:
+def _find_turn(item: pytest.Item) -> tuple[int, str, int]:
     if item.get_closest_marker("compose") and isinstance(item, pytest.Function):
-        return 0, inspect.unwrap(item.function).__code__.co_firstlineno
-    return 1 if item.get_closest_marker("slow") else 2, 0
+        return 0, item.path.name, inspect.unwrap(item.function).__code__.co_firstlineno
+    return 1 if item.get_closest_marker("slow") else 2, "", 0
 
 
 def pytest_configure() -> None:

@@ -148,8 +148,11 @@ def test_the_documented_make_targets_exist() -> None:
 
 
 def test_the_documented_docker_commands_are_those_that_the_compose_test_runs() -> None:
-    tested = (REPOSITORY / "tests" / "acceptance" / "test_compose.py").read_text()
-    tested += (REPOSITORY / "tests" / "support" / "compose_project.py").read_text()
+    sources = [
+        REPOSITORY / "tests" / "support" / "compose_project.py",
+        *(REPOSITORY / "tests" / "acceptance" / "compose").glob("*.py"),
+    ]
+    tested = "".join(source.read_text() for source in sources)
     for command in list_commands("docker compose"):
         assert f'"{command.split()[0]}"' in tested, command
 

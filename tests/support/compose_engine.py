@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 
 #: Makes an engine and the base images ready where no registry can be reached.
@@ -17,6 +19,14 @@ SCRIPT_SECONDS = 480
 
 #: Seconds for an engine to say that it is there.
 ANSWER_SECONDS = 20
+
+#: The marks of tests that share the engine and its one project.
+COMPOSE_MARKS = [
+    pytest.mark.compose,
+    pytest.mark.xdist_group("compose"),
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 
 def find_engine_problem() -> str:
