@@ -17,6 +17,7 @@ from headrace.progress import PAUSE_SECONDS, Progress
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import OutputError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.timeouts import FOR_EVER, Limit
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class _Spool:
             self._file.write(run)
         except OSError as error:
             raise OutputError(
-                f"results cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}"
+                f"results cannot be kept in {tempfile.gettempdir()}: {explain_system_error(error)}"
             ) from error
 
     def read(self) -> Iterator[tuple[int, bytes]]:

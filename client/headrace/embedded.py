@@ -47,12 +47,14 @@ from headrace_wire.engines import POOL, EngineChoice
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.forking import call_after_fork
 from headrace_wire.key import ensure_key
+from headrace_wire.open_files import explain_limit
 from headrace_wire.own_group import OWN_GROUP, kill_group
 from headrace_wire.signals import LOOPS_TAKE_SIGNALS
 from headrace_worker.engines.registry import read_most_slots, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program, list_safe_flags
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
+from headrace_worker.machine.files import require_files_for
 
 log = logging.getLogger(__name__)
 
@@ -129,18 +131,21 @@ def open_embedded(
     ``program`` does. With ``show_output``, tasks print where this process does. ``engine`` runs the
     tasks if it is not a pool of slots; this waits until it is available.
 
-    Raises UsageError for invalid ``slots`` and for an engine that is not installed or cannot be
-    used, UnreachableError for an engine that does not answer, and EmbeddedClusterError with the
-    last line of the children's log if one of them ends too early.
+    Raises UsageError for invalid ``slots``, if so few files may be open that these cannot be
+    started, and for an engine that is not installed or cannot be used, UnreachableError for an
+    engine that does not answer, and EmbeddedClusterError with the last line of the children's log
+    if one of them ends too early.
     """
     engine = engine or EngineChoice()
     if engine.name != POOL:
         require_library(engine.name)
         read_most_slots(slots)
     try:
-        parse_slots(slots, count_usable_cores())
+        number = parse_slots(slots, count_usable_cores())
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if engine.name == POOL:
+        require_files_for(number)  # the limit is also that of the worker
     folder = Path(tempfile.mkdtemp(prefix="headrace-"))
     here = Ownership("embedded cluster")
 
@@ -363,8 +368,10 @@ def _explain_end(
     end.seek(0)
     why = end.read().decode(errors="replace").strip()
     lines = _read_lines(log)
-    if any(os.strerror(errno.EMFILE) in line for line in lines[-LAST_LINES:]):
-        why = "too many files are open: raise `ulimit -n`"  # whatever failed after that
+    limit = explain_limit()
+    signs = (os.strerror(errno.EMFILE), limit)
+    if limit not in why and any(sign in line for line in lines[-LAST_LINES:] for sign in signs):
+        why = limit  # whatever failed after that
     elif not why:
         why = lines[-1].removeprefix("headrace: ") if lines else "it said nothing"
     return f"{what}: {why}" if what else why

@@ -15,6 +15,7 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.encryption import check_files, is_loopback
 from headrace_wire.errors import UsageError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import refuse_full_disk
 from headrace_wire.secret_files import make_secret_file
 from headrace_wire.tls import ServerTls, load_pair, read_certificate
@@ -99,7 +100,8 @@ def ensure_certificate(folder: Path) -> Path:
         what = f"certificate {path} cannot be made"
         refuse_full_disk(error, what, folder)
         raise UsageError(
-            f"{what} ({error.strerror}): it lies beside the key; name another with --key-file"
+            f"{what} ({explain_system_error(error)}): it lies beside the key; name another with "
+            "--key-file"
         ) from None
     return path
 

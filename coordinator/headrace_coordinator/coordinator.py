@@ -41,13 +41,14 @@ from headrace_coordinator.store.locks import lock_data
 from headrace_coordinator.store.store import Store
 from headrace_coordinator.web.gate import Gate
 from headrace_wire.address import Address
-from headrace_wire.descriptors import read_limit, share_descriptors
+from headrace_wire.descriptors import share_descriptors
 from headrace_wire.errors import HeadraceError
 from headrace_wire.key import KEY_NAME, ensure_key
 from headrace_wire.key_book import refuse_given_key
 from headrace_wire.keyring import derive_key
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
+from headrace_wire.open_files import read_limit
 from headrace_wire.page_links import (
     START_LINK_SECONDS,
     make_link_token,

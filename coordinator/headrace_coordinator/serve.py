@@ -9,13 +9,16 @@ from collections.abc import Callable
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_wire.descriptors import raise_limit
 from headrace_wire.event_loop import handle_stop_signals, run
 from headrace_wire.heap import keep_large_blocks
 from headrace_wire.keyring import name_role_file
+from headrace_wire.open_files import raise_limit, require_files
 from headrace_wire.roles import OBSERVER
 
 log = logging.getLogger(__name__)
+
+#: A coordinator that may open fewer files cannot open its store and serve.
+LEAST_FILES = 32
 
 
 def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
@@ -26,6 +29,7 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
     keep_large_blocks()
     os.umask(0o077)  # only this user may read the data folder
     raise_limit()
+    require_files(LEAST_FILES, "a coordinator")
     run(_serve(settings, on_ready))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from headrace_wire.errors import OutputError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.secret_files import put_in_place
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def open_destination(target: Target) -> Generator[BinaryIO]:
     except ConnectionError:
         raise
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = explain_system_error(error)
         raise OutputError(
             f"cannot write {target.path}: {reason}; nothing was left there"
         ) from error

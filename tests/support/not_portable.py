@@ -34,7 +34,15 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
         "unit/wire/test_memory.py::test_coordinator_and_commands_do_without_what_only_unix_has",
     ),
     "there are no limits of a process": (
+        "acceptance/test_few_files.py::test_a_coordinator_does_not_start",
+        "acceptance/test_few_files.py::test_a_worker_starts_with_as_many_as_its_slots_need",
+        "acceptance/test_few_files.py::test_an_embedded_cluster_says_what_it_lacks",
+        "integration/coordinator/test_few_files.py::test_a_store_is_not_opened",
+        "integration/coordinator/test_few_files.py::test_a_store_is_not_read_and_is_not_called_damaged",
         "unit/wire/test_memory.py::test_ulimit_may_leave_a_process_less",
+        "unit/wire/test_open_files.py::test_a_limit_that_may_be_raised_is_raised_as_far_as_needed",
+        "unit/wire/test_open_files.py::test_another_one_is_told_with_what_is_needed",
+        "unit/wire/test_open_files.py::test_the_systems_message_names_no_number_and_ours_does",
     ),
     "nobody can tell whether there is room in a pipe": (
         "unit/wire/test_log_writer.py::test_a_log_without_room_for_a_thread_goes_on_when_it_is_read",

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 
 from headrace_wire.admission import ServerLimits
 from headrace_wire.bounds import MAX_WORKERS
-from headrace_wire.rlimits import LIMITS
 
 log = logging.getLogger(__name__)
 
 #: Descriptors that connections never use: for the store, its readers and copies of it, the log, the
 #: event loop, and what libraries open.
 OWN_DESCRIPTORS = 48
-
-#: Not more than this is requested from the system, because nothing here needs it.
-MOST_DESCRIPTORS = 1 << 16
-
-#: The assumed limit of a process if it is not known.
-USUAL_DESCRIPTORS = 8192
 
 #: How many connections suffice for the maximum number of workers: a busy worker has three, and the
 #: others are for clients.
@@ -33,25 +25,6 @@ WORKER_PART = 1 / 4
 
 #: A coordinator cannot work with fewer connections than these.
 LEAST_PENDING, LEAST_CONNECTIONS = 4, 8
-
-
-def raise_limit() -> None:
-    """Let this process open as many files as it may."""
-    if LIMITS is None:
-        return
-    soft, hard = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == LIMITS.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft != LIMITS.RLIM_INFINITY and soft < most:
-        with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
-            LIMITS.setrlimit(LIMITS.RLIMIT_NOFILE, (most, hard))
-
-
-def read_limit() -> int:
-    """Return how many files this process may open."""
-    if LIMITS is None:
-        return USUAL_DESCRIPTORS
-    soft, _ = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
-    return MOST_DESCRIPTORS if soft == LIMITS.RLIM_INFINITY else soft
 
 
 def share_descriptors(descriptors: int, others: int = 0) -> ServerLimits:

@@ -40,6 +40,7 @@ from headrace_wire.handshake import (
     meet_first_version,
 )
 from headrace_wire.keyring import Keys
+from headrace_wire.open_files import explain_limit, says_limit_reached
 from headrace_wire.roles import Holder
 from headrace_wire.version import PROTOCOL, VERSION
 
@@ -180,6 +181,10 @@ def says_revoked(frame: Body) -> bool:
 
 def explain_silence(address: tuple[str, int], error: Exception) -> UnreachableError:
     """Return the caller's error if nothing accepts connections at an address."""
+    if says_limit_reached(error):
+        return UnreachableError(
+            f"no connection to {Address(*address)} can be opened: {explain_limit()}"
+        )
     why = getattr(error, "strerror", None) or str(error) or "timed out"
     return UnreachableError(f"no coordinator answers at {Address(*address)} ({why})")
 

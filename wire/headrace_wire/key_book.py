@@ -29,6 +29,7 @@ from headrace_wire.keyring import (
     mark_key,
     name_role_file,
 )
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import refuse_full_disk
 from headrace_wire.role_files import find_source, write_role_files
 from headrace_wire.roles import DERIVED_ROLES, ROLES, TASK, WORKER, Holder, Role
@@ -224,7 +225,7 @@ def _edit(path: Path) -> Generator[KeyBook]:
         what = f"keys in {path.parent} cannot be changed"
         refuse_full_disk(error, what, path.parent)
         raise UsageError(
-            f"{what}: {error.strerror or error}; name the "
+            f"{what}: {explain_system_error(error)}; name the "
             "coordinator's data folder with --data, or its key with --key-file"
         ) from None
 

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from headrace_wire.errors import StoreError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.users import find_user, name_user
 
 #: Uses of a file, for messages.
@@ -34,7 +35,7 @@ def explain_error(error: OSError, path: str | os.PathLike[str], use: str = READ)
     """
     if isinstance(error, PermissionError) and (denied := explain_denied(path, use)):
         return denied
-    return error.strerror or str(error)
+    return explain_system_error(error)
 
 
 def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from headrace_wire.errors import UsageError
 from headrace_wire.file_lock import open_lock
 from headrace_wire.keyring import derive_key, name_role_file
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.roles import DERIVED_ROLES, Role
 from headrace_wire.secret_files import replace_secret_file
@@ -60,7 +61,7 @@ def write_role_files(
             try:
                 _write_role_file(file, derive_key(key, role))
             except OSError as error:
-                why = error.strerror or error
+                why = explain_system_error(error)
                 log.warning("the key of role %s cannot be written to %s: %s", role, file, why)
 
 

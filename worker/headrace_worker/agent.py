@@ -47,6 +47,7 @@ from headrace_wire.landlock import hide_memory
 from headrace_wire.manager import QueueManager
 from headrace_wire.memory import find_memory_limit
 from headrace_wire.messages.workers import Registration, WorkerInfo
+from headrace_wire.open_files import explain_limit, says_limit_reached
 from headrace_wire.round_trip import RoundTrip
 from headrace_wire.version import VERSION
 from headrace_wire.window import Window
@@ -312,7 +313,8 @@ class Agent:
         except Exception as error:
             log.exception("the %s failed", name)
             if not self._stop.requests:
-                raise HeadraceError(f"the worker's {name} failed: {error!r}") from error
+                why = explain_limit() if says_limit_reached(error) else repr(error)
+                raise HeadraceError(f"the worker's {name} failed: {why}") from error
 
     async def _report_unreported(self, group: asyncio.TaskGroup) -> None:
         """Report what earlier workers could not report, before tasks are leased that are already

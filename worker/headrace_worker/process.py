@@ -15,21 +15,32 @@ from headrace_worker.key_wait import wait_for_key
 from headrace_worker.launch.choosing import make_launcher
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.loader import list_light_modules
+from headrace_worker.machine.cores import count_usable_cores, parse_slots
+from headrace_worker.machine.files import require_files_for
 from headrace_worker.settings import WorkerSettings
 
 
-def prepare(start_method: str, permits: Permits) -> Launcher:
+def prepare(start_method: str, permits: Permits, slots: str) -> Launcher:
     """Prepare to start slots. A worker does this first, before it has threads.
 
     Slots are forked from the present state of this process, and share nothing that it does later.
     What takes time and needs no coordinator is done after the fork. Raises UsageError for a start
-    method that this system lacks.
+    method that this system lacks, and if so few files may be open that ``slots`` cannot be started.
     """
+    _require_files(slots)
     launcher = make_launcher(start_method, list_light_modules(permits))
     list_services()  # so that no slot has to search for them
     launcher.prepare()
     importlib.import_module("headrace_worker.agent")
     return launcher
+
+
+def _require_files(slots: str) -> None:
+    try:
+        number = parse_slots(slots, count_usable_cores())
+    except ValueError:
+        return  # this is reported when the slots are started
+    require_files_for(number)
 
 
 def work(settings: WorkerSettings, launcher: Launcher | None, log_level: str) -> None:

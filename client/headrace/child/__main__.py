@@ -7,6 +7,7 @@ import sys
 
 from headrace.child.orders import Order
 from headrace_wire.errors import EXIT_TASKS_FAILED, HeadraceError
+from headrace_wire.open_files import explain_system_error, says_limit_reached
 
 
 def main(role: str, order: Order) -> int:
@@ -28,8 +29,8 @@ def main(role: str, order: Order) -> int:
                 order.end_file.write_text(error.message)
         return error.exit_code
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"headrace: {where}{error.strerror or error}\n")
+        where = f"{error.filename}: " if error.filename and not says_limit_reached(error) else ""
+        sys.stderr.write(f"headrace: {where}{explain_system_error(error)}\n")
         return EXIT_TASKS_FAILED
     return 0
 

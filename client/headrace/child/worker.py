@@ -20,7 +20,7 @@ ENGINE_SECONDS = 10.0
 def work_for_program(order: Order) -> None:
     """Work until the program ends."""
     is_pool = order.engine.name == POOL
-    launcher = prepare(order.start_method, order.permits) if is_pool else None
+    launcher = prepare(order.start_method, order.permits, order.slots) if is_pool else None
     address = read_line()
     if not address:
         return  # the program ended, or there is no coordinator

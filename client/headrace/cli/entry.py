@@ -18,6 +18,7 @@ from headrace.cli.printing import explain, explain_unwritten, say, tell
 from headrace.cli.standard import drop_unwritten, fill_standard_streams
 from headrace.cli.stopping import find_exit_code
 from headrace_wire.errors import EXIT_TASKS_FAILED, EXIT_USAGE, HeadraceError
+from headrace_wire.open_files import says_limit_reached
 from headrace_wire.permissions import explain_error
 from headrace_wire.printing import shorten_line
 
@@ -168,8 +169,9 @@ def _run(arguments: list[str] | None) -> int:
     except (BrokenPipeError, _ReaderGoneError):
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        code = EXIT_USAGE if error.errno in WRONG_PATHS else EXIT_TASKS_FAILED
+        is_full = says_limit_reached(error)  # whichever file it is
+        where = f"{error.filename}: " if error.filename and not is_full else ""
+        code = EXIT_USAGE if is_full or error.errno in WRONG_PATHS else EXIT_TASKS_FAILED
         _complain(f"headrace: {where}{explain_error(error, error.filename or '')}", code)
         return code
 

@@ -14,6 +14,7 @@ from headrace.cli.printing import say, say_json, tell
 from headrace.cli.show import format_time, say_table
 from headrace.place import find_data_folder, find_key_file
 from headrace_wire.errors import OutputError, UsageError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
 from headrace_wire.roles import ADMIN, CLIENT, DERIVED_ROLES, ROLES, Role
 
@@ -137,7 +138,9 @@ def new(
             replace_secret_file(output, f"{made.key}\n".encode())
         except OSError as error:
             drop_key(path, made)
-            raise OutputError(f"{output} cannot be written: {error.strerror}") from None
+            raise OutputError(
+                f"{output} cannot be written: {explain_system_error(error)}"
+            ) from None
     _note(data, f"made key {name} ({role})")
     tell(f"headrace: key {name} has role {role}; `headrace keys revoke {name}` takes it back")
 
@@ -191,4 +194,4 @@ def _note(data: Path, what: str) -> None:
     try:
         note_offline(data, what)
     except OSError as error:
-        tell(f"headrace: the audit log in {data} cannot be written: {error.strerror}")
+        tell(f"headrace: the audit log in {data} cannot be written: {explain_system_error(error)}")

@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import WRITE, explain_denied, explain_error
 
 
@@ -48,7 +49,7 @@ def _try_folder(folder: Path) -> str:
             return ""
     except OSError as error:
         # The system's message is about the temporary file, and not about one that may exist.
-        why = error.strerror or str(error)
+        why = explain_system_error(error)
         return explain_denied(folder, WRITE) or f"no file can be made in {folder} ({_lower(why)})"
 
 

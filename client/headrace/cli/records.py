@@ -13,6 +13,7 @@ from typing import IO, Any
 from headrace.cli.standard import open_standard_input
 from headrace_services.gmp import from_decimal
 from headrace_wire.errors import UsageError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.words import count
 
 #: Whole numbers in CSV. With a leading zero it is a code, and stays text.
@@ -45,7 +46,7 @@ def read_records(path: Path) -> Iterator[Any]:
             else:
                 yield from _read_json_lines(file, str(path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read: {explain_system_error(error)}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
 

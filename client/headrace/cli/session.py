@@ -41,6 +41,7 @@ from headrace_wire.errors import (
     WaitTimedOutError,
 )
 from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED, JobStatus
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.printing import write_json
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
@@ -322,7 +323,7 @@ def _remember(job_id: str, outputs: Outputs, *, detach: bool) -> None:
         if detach:
             tell(
                 f"headrace: {error.filename or 'the state folder'} cannot be written "
-                f"({error.strerror}): `headrace results {job_id}` will need -o"
+                f"({explain_system_error(error)}): `headrace results {job_id}` will need -o"
             )
 
 

@@ -245,7 +245,7 @@ def worker(
     # Tasks must not use its key, because each has a token of its job.
     for variable in ("HEADRACE_KEY_FILE", "HEADRACE_DATA"):
         os.environ.pop(variable, None)
-    launcher = prepare(settings.start_method, settings.permits) if engine == POOL else None
+    launcher = prepare(start_method, permits, slots) if engine == POOL else None
     work(settings, launcher, log_level)
 
 

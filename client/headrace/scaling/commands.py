@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO
 
 from headrace_wire.errors import HeadraceError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.own_group import OWN_GROUP
 
 #: How many seconds a command that is told to end may take.
@@ -52,7 +53,7 @@ def run_command(
             )
         except OSError as error:
             raise CommandFailedError(
-                f"`{shown}` cannot be started: {error.strerror or error}"
+                f"`{shown}` cannot be started: {explain_system_error(error)}"
             ) from None
         try:
             code = process.wait(seconds)

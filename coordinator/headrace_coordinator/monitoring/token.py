@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.secret_files import replace_file
 
 log = logging.getLogger(__name__)
@@ -24,4 +25,6 @@ def write_token(path: Path, token: bytes) -> None:
             return
         replace_file(path, token + b"\n", MODE)
     except OSError as error:
-        log.warning("the token for /metrics cannot be written to %s: %s", path, error.strerror)
+        log.warning(
+            "the token for /metrics cannot be written to %s: %s", path, explain_system_error(error)
+        )

@@ -17,12 +17,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from headrace_coordinator.checksums import compute_checksum
+from headrace_coordinator.store.disk import explain_files
 from headrace_coordinator.store.files import DataFile, sync
 from headrace_coordinator.store.locks import INCOMPLETE, LOCK_SUFFIX, hold_payloads
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.reader import connect
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_wire.errors import OutputError, StoreError, UsageError
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import WRITE, explain_error
 
 #: The store's name in a data folder.
@@ -67,9 +69,11 @@ def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -
             _clear(folder, keep_folder=existed)
         if isinstance(error, OSError):
             where = error.filename or folder
-            raise OutputError(f"the backup cannot be written: {where}: {error.strerror}") from None
+            why = explain_system_error(error)
+            raise OutputError(f"the backup cannot be written: {where}: {why}") from None
         if isinstance(error, sqlite3.Error):
-            raise StoreError(f"the store {source} cannot be copied to {folder}: {error}") from None
+            why = explain_files(error) or str(error)
+            raise StoreError(f"the store {source} cannot be copied to {folder}: {why}") from None
         raise
 
 

@@ -14,6 +14,7 @@ import sqlite3
 from pathlib import Path
 
 from headrace_coordinator.store.files import DataFile
+from headrace_wire.open_files import explain_limit, is_limit_reached, says_limit_reached
 from headrace_wire.permissions import FULL_NUMBERS
 
 #: A floor is the space that is left free on a disk for outcomes, and once more for changes that
@@ -77,6 +78,20 @@ class Disk:
         self._kept_bytes = max(0, self._kept_bytes - PIECE_BYTES)
         self._reserve.resize(self._kept_bytes)
         return True
+
+
+def explain_files(error: Exception) -> str:
+    """Return the message for an error that is raised because this process can open no more files;
+    "" for other errors. SQLite itself says only that it cannot open a file.
+    """
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    is_it = says_limit_reached(error) or (code == sqlite3.SQLITE_CANTOPEN and is_limit_reached())
+    return explain_limit() if is_it else ""
+
+
+def explain_reading(store: Path, error: sqlite3.Error | OSError) -> str:
+    """Describe why a store that is open cannot be read."""
+    return f"the store {store} cannot be read: {explain_files(error) or error}"
 
 
 def is_want_of_room(error: sqlite3.Error | OSError) -> bool:

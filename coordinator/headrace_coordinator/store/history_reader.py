@@ -12,6 +12,7 @@ from collections.abc import Generator
 from math import inf
 from pathlib import Path
 
+from headrace_coordinator.store.disk import explain_reading
 from headrace_coordinator.store.reader import connect
 from headrace_wire.errors import ProtocolError, StoreError
 from headrace_wire.message import decode_trusted
@@ -99,7 +100,7 @@ class HistoryReader:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"the store {self._path} cannot be read: {error}") from None
+            raise StoreError(explain_reading(self._path, error)) from None
 
 
 def _read(packed: bytes) -> PastJob | None:

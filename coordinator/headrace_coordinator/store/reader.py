@@ -13,6 +13,7 @@ from typing import Any
 
 from headrace_coordinator.checksums import DamagedError, compute_checksum
 from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.store.disk import explain_reading
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.recent import Recent
 from headrace_wire.batch import slice_batch
@@ -284,5 +285,5 @@ class StoreReader:
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error | OSError):
-                raise StoreError(f"the store {self._path} cannot be read: {error}") from None
+                raise StoreError(explain_reading(self._path, error)) from None
             raise

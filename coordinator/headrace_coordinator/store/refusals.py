@@ -7,7 +7,7 @@ import logging
 import sqlite3
 from pathlib import Path
 
-from headrace_coordinator.store.disk import is_want_of_room
+from headrace_coordinator.store.disk import explain_files, is_want_of_room
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.reader import DAMAGE
 from headrace_coordinator.store.schema import SCHEMA_VERSION
@@ -59,6 +59,8 @@ def explain_opening(store: Path, error: sqlite3.Error | OSError) -> str:
             f"the store {store} cannot be opened, as its disk is full: make room on the disk of "
             f"{store.parent}, and start again"
         )
+    if why := explain_files(error):
+        return f"the store {store} cannot be opened: {why}"
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
         return explain_damage(store, error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -75,6 +77,8 @@ def explain_writing(store: Path, error: sqlite3.Error | OSError) -> str:
             f"the coordinator's store {store} cannot be written, as another process has locked it: "
             "end that one; nothing acknowledged is lost"
         )
+    if why := explain_files(error):
+        return f"the coordinator's store cannot be written: {why}; nothing acknowledged is lost"
     return (
         f"the coordinator's store cannot be written ({error}): make room on the disk of "
         f"{store.parent}; nothing acknowledged is lost"

@@ -40,7 +40,13 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Attempted
 from headrace_coordinator.queue.rules import DEFAULT_HISTORY_SECONDS
 from headrace_coordinator.shared.state import StoredState
-from headrace_coordinator.store.disk import RESERVE_SUFFIX, Disk, is_want_of_room
+from headrace_coordinator.store.disk import (
+    RESERVE_SUFFIX,
+    Disk,
+    explain_files,
+    explain_reading,
+    is_want_of_room,
+)
 from headrace_coordinator.store.files import sync
 from headrace_coordinator.store.history_reader import HistoryReader
 from headrace_coordinator.store.loading import load_jobs, load_payloads
@@ -343,6 +349,8 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError, LookupError, HeadraceError) as error:
+            if isinstance(error, sqlite3.Error | OSError) and explain_files(error):
+                raise StoreError(explain_reading(self._path, error)) from None
             raise StoreError(explain_damage(self._path, error)) from None
 
     def has_due_removals(self, now_seconds: float) -> bool:

@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from headrace_coordinator.web.shared_work import SharedWork
 from headrace_wire.errors import BusyError, HeadraceError, JobStateError
 from headrace_wire.messages.results import ResultSpan
+from headrace_wire.open_files import explain_system_error
 from headrace_wire.own_group import OWN_GROUP
 from headrace_wire.presenting import END, MODULE, Order, write_head
 from headrace_wire.stream import drop
@@ -189,7 +190,8 @@ class Presenter:
             process = _Process()
         except OSError as error:
             raise BusyError(
-                f"the coordinator cannot open results just now ({error.strerror}): try again later"
+                "the coordinator cannot open results just now "
+                f"({explain_system_error(error)}): try again later"
             ) from None
         try:
             await process.begin(order, spans)

@@ -20,6 +20,7 @@ from headrace_services.images.payload import PictureValue, printable
 from headrace_services.images.place import names_file
 from headrace_services.service import Gathered, Parameters, Target
 from headrace_wire.errors import OutputError, UsageError
+from headrace_wire.open_files import explain_system_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,7 +119,7 @@ def _open_folder(folder: Path, target: Target) -> OutputFolder:
         return OutputFolder(folder, target.made, overwrite=target.overwrite)
     except OSError as error:
         raise OutputError(
-            f"the folder {printable(str(folder))} cannot be made: {error.strerror}"
+            f"the folder {printable(str(folder))} cannot be made: {explain_system_error(error)}"
         ) from error
 
 

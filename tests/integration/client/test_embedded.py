@@ -22,6 +22,7 @@ from headrace.sessions import open_embedded_cluster
 from headrace_wire.engines import EngineChoice
 from headrace_wire.errors import ClosedError, UnreachableError, UsageError
 from headrace_wire.messages.workers import WorkerStatus
+from headrace_wire.open_files import explain_limit
 from support.commands import wait_until
 
 
@@ -93,7 +94,7 @@ def test_a_coordinator_that_cannot_start_is_said_so_and_leaves_no_worker(
         (
             "what answers did not begin the handshake",
             f"WARNING {os.strerror(errno.EMFILE)}; trying again\nWARNING what answers did not\n",
-            "it ended: too many files are open: raise `ulimit -n`",
+            f"it ended: {explain_limit()}",
         ),
     ],
 )

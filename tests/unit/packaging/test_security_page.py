@@ -9,7 +9,7 @@ from headrace_coordinator.coordinator import OWN_HTTP_DESCRIPTORS as HTTP_ITSELF
 from headrace_coordinator.monitoring import http, http_request
 from headrace_coordinator.web import body, hosting, presenter, sessions, stream
 from headrace_services import presenting
-from headrace_wire import connection, descriptors, framing, key_book, meter, refusal_log
+from headrace_wire import connection, descriptors, framing, key_book, meter, open_files, refusal_log
 from support.places import REPOSITORY
 
 MIB = 1 << 20
@@ -31,7 +31,7 @@ def _kib(count: float) -> int:
         f"| a frame | {framing.MAX_FRAME_BYTES // MIB} MiB,",
         f"| pending | a quarter of the free descriptors, at most {descriptors.MOST_PENDING:,} |",
         f"the rest of them, at most {descriptors.MOST_CONNECTIONS:,}; a quarter of these is for",
-        f"at most {descriptors.MOST_DESCRIPTORS:,}, without {descriptors.OWN_DESCRIPTORS} for the",
+        f"at most {open_files.MOST_FILES:,}, without {descriptors.OWN_DESCRIPTORS} for the",
         f"an eighth, {LEAST_HTTP_DESCRIPTORS} to {MOST_HTTP_DESCRIPTORS}, for HTTP",
         f"Beyond {refusal_log.MOST_ADDRESSES} addresses within a minute",
         f"moves for {PATIENT.stall_seconds:.0f} seconds, or when it was slower than",
