@@ -1,0 +1,1 @@
+"""compose.yaml on a real engine. A package, so that one project serves all of its tests."""
