@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from headrace_coordinator.web.filters import EVENT_STATES
 from headrace_coordinator.web.json_models import to_model
 from headrace_coordinator.web.overview_page import condense
 from headrace_coordinator.web.rows import job_fields, worker_fields
@@ -41,6 +42,12 @@ def test_the_browser_writes_what_the_coordinator_writes(
         given = [[json.loads(msgspec.json.encode(to_model(one))) for one in CROWD]]
         [events] = import_module(page, "events.js", given, "(given) => module.condense(given, 20)")
         assert [event["text"] for event in events] == [event.text for event in condense(CROWD)]
+        given = [
+            {"at": 0.0, "kind": kind, "job": "", "worker": "w1", "text": ""}
+            for kind in (*EVENT_STATES, "a-kind-of-later")
+        ]
+        fields = import_module(page, "events.js", given, "module.eventFields")
+        assert [one["state"] for one in fields] == [*EVENT_STATES.values(), ""]
         [worker] = [one for one in cluster.workers() if one.name == "steady"]
         given = [json.loads(msgspec.json.encode(to_model(worker)))]
         [fields] = import_module(page, "rows.js", given, "(given) => module.workerFields(given)")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
 
+from headrace_coordinator.web.filters import EVENT_STATES
 from headrace_coordinator.web.overview_page import EVENTS_SHOWN, condense
 from headrace_coordinator.web.rows import job_fields, worker_fields
 from headrace_coordinator.web.worker_page import list_slots
 from headrace_wire.messages.jobs import JobStatus
-from headrace_wire.messages.views import ClusterEvent, WorkerView
+from headrace_wire.messages.views import ClusterEvent, JobEventKind, WorkerEventKind, WorkerView
 from headrace_wire.messages.workers import RunningTask, WorkerStatus
 from support.page_figures import CROWD
 
@@ -93,3 +94,7 @@ def test_a_slot_leads_to_the_job_that_it_runs_whatever_that_is_called() -> None:
     task = RunningTask("a/b?#", 3, 1, "", 1, 2.0, 0)
     slots = list_slots(WorkerView(WORKER, (task,), ()))
     assert [slot["href"] for slot in slots] == ["/jobs/a%2Fb%3F%23", "", "", ""]
+
+
+def test_each_kind_of_event_looks_like_a_state() -> None:
+    assert EVENT_STATES.keys() == {*get_args(JobEventKind), *get_args(WorkerEventKind)}
