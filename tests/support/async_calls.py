@@ -1,4 +1,4 @@
-"""Calls that a test makes from an event loop, and answers that wait at a gate."""
+"""Calls that a test makes from an event loop."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages.jobs import JobStatus
-from support.wire_messages import make_message
-from support.wire_server import KEY, PATIENCE_SECONDS, Gate, Served
+from support.wire_server import KEY, PATIENCE_SECONDS, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,23 +33,6 @@ def open_caller(
         yield caller
     finally:
         caller.close()
-
-
-def answer_by_name(served: Served) -> None:
-    """Let ``status`` say which job was asked about, so that no answer looks like another."""
-    served.jobs.answers["status"] = lambda job: make_message(JobStatus, id=job)
-
-
-def answer_at_gate(served: Served) -> Gate:
-    """Let ``status`` wait at a gate."""
-    gate = Gate(served.loop)
-
-    async def answer(job: str) -> JobStatus:
-        await gate.wait()
-        return make_message(JobStatus, id=job)
-
-    served.jobs.answers["status"] = answer
-    return gate
 
 
 async def ask(caller: AsyncCaller[JobQueueApi], job: str) -> str:

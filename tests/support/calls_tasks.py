@@ -32,11 +32,6 @@ def count(amount: Any) -> Any:
     return amount
 
 
-def count_names(names: list[str]) -> None:
-    for name in names:
-        current_task().counter(name).add(2)
-
-
 def count_late(_: object) -> float:
     """Count for a task that is over, as a thread that it left behind might."""
     late = getattr(count_late, "task", None)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.manager import QueueManager
+from headrace_wire.messages.jobs import JobStatus
 from support.loop_thread import LoopThread
-from support.wire_messages import ApiDouble
+from support.wire_messages import ApiDouble, make_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,9 +90,6 @@ class Served:
     def dial_jobs(self, key: bytes = KEY, patience_seconds: float = 0.0) -> JobQueueApi:
         return QueueManager(self.address, key, patience_seconds=patience_seconds).jobs()
 
-    def dial_shared(self) -> SharedApi:
-        return QueueManager(self.address, KEY).shared()
-
     def dial_results(self) -> ResultQueueApi:
         return QueueManager(self.address, KEY).results()
 
@@ -134,3 +132,22 @@ def make_tcp_pair() -> tuple[socket.socket, socket.socket]:
 def ignore_arguments(answer: Callable[[], Any]) -> Callable[..., Any]:
     """An answer of a double that doesn't depend on what was asked."""
     return lambda *_: answer()
+
+
+def answer_by_name(served: Served) -> None:
+    """Let ``status`` say which job was asked about, so that no answer looks like another."""
+    served.jobs.answers["status"] = lambda job: make_message(JobStatus, id=job)
+
+
+def answer_at_gate(served: Served, most: int = 1) -> Gate:
+    """Let ``status`` wait at a gate, which the ``most``-th that comes opens if it is above 1."""
+    gate = Gate(served.loop)
+
+    async def answer(job: str) -> JobStatus:
+        if gate.waiting + 1 == most > 1:
+            gate.open()
+        await gate.wait()
+        return make_message(JobStatus, id=job)
+
+    served.jobs.answers["status"] = answer
+    return gate

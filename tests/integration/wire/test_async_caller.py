@@ -19,9 +19,9 @@ from headrace_wire.errors import (
     UsageError,
 )
 from headrace_wire.timeouts import Limit
-from support.async_calls import answer_at_gate, answer_by_name, ask, begin, open_caller, reach
+from support.async_calls import ask, begin, open_caller, reach
 from support.event_loops import cancel, in_event_loop, until
-from support.wire_server import PATIENCE_SECONDS, Served, serve
+from support.wire_server import PATIENCE_SECONDS, Served, answer_at_gate, answer_by_name, serve
 
 if TYPE_CHECKING:
     from headrace_wire.messages.jobs import JobStatus

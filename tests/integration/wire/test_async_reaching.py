@@ -14,9 +14,9 @@ from headrace_wire.address import Address
 from headrace_wire.errors import KeyRefusedError, ProtocolError, UnreachableError
 from headrace_wire.manager import QueueManager
 from headrace_wire.version import PROTOCOL, VERSION
-from support.async_calls import answer_at_gate, answer_by_name, ask, begin, open_caller, reach
+from support.async_calls import ask, begin, open_caller, reach
 from support.event_loops import in_event_loop, until
-from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
+from support.wire_server import KEY, PATIENCE_SECONDS, Served, answer_at_gate, answer_by_name, serve
 
 #: Seconds in which a handshake has to be finished in these tests.
 SHORT_SECONDS = 0.3

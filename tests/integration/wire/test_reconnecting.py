@@ -18,7 +18,15 @@ from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.stream import FrameStream
 from support.commands import wait_until
 from support.wire_messages import make_message
-from support.wire_server import KEY, PATIENCE_SECONDS, Gate, Served, serve
+from support.wire_server import (
+    KEY,
+    PATIENCE_SECONDS,
+    Gate,
+    Served,
+    answer_at_gate,
+    answer_by_name,
+    serve,
+)
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -29,25 +37,6 @@ if TYPE_CHECKING:
 
 # Another test may have left a thread, which Python 3.12 warns of when a test forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-
-
-def answer_by_name(served: Served) -> None:
-    """Let ``status`` say which job was asked about, so that no answer looks like another."""
-    served.jobs.answers["status"] = lambda job: make_message(JobStatus, id=job)
-
-
-def answer_at_gate(served: Served, most: int = 1) -> Gate:
-    """Let ``status`` wait at a gate, which the ``most``-th that comes opens if it is above 1."""
-    gate = Gate(served.loop)
-
-    async def answer(job: str) -> JobStatus:
-        if gate.waiting + 1 == most > 1:
-            gate.open()
-        await gate.wait()
-        return make_message(JobStatus, id=job)
-
-    served.jobs.answers["status"] = answer
-    return gate
 
 
 def test_a_call_that_waits_through_a_restart_is_answered() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 
 #: What ``remember`` was told in this process.
@@ -16,11 +15,6 @@ def square(x: int) -> int:
 
 def invert(x: float) -> float:
     return 1.0 / (x - 5.0)
-
-
-def multiply(a: int, b: int) -> int:
-    time.sleep(0.05 * random.random())
-    return a * b
 
 
 def remember(word: str, *, number: int = 0) -> None:
