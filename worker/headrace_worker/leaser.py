@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
@@ -100,6 +101,7 @@ class Leaser:
     async def _ask(self, number: int, slots: int) -> None:
         round_trip = self.feeder.round_trip.seconds
         is_known = self.feeder.round_trip.is_known
+        means = self.feeder.pool.find_means() if round_trip else {}
         request = LeaseRequest(
             worker=self.worker,
             number=number,
@@ -108,7 +110,7 @@ class Leaser:
             known_jobs=self.holdings.known_jobs(),
             max_bytes=REQUEST_BYTES if round_trip else None,
             round_trip=round_trip,
-            task_seconds=self.feeder.pool.list_means(MAX_TASK_TIMES) if round_trip else {},
+            task_seconds=dict(islice(means.items(), MAX_TASK_TIMES)),
         )
         begun = time.monotonic()
         try:
@@ -120,6 +122,6 @@ class Leaser:
             self.window.note(time.monotonic() - begun)
             self.holdings.take(grant.leases, number)
             if round_trip:
-                unknown = (one for one in grant.leases if one.job not in request.task_seconds)
+                unknown = (one for one in grant.leases if one.job not in means)
                 self.feeder.note_guessed(sum(one.stop - one.start for one in unknown))
             self.intake.take(grant.leases)

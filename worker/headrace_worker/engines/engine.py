@@ -83,10 +83,8 @@ class Engine(Protocol):
         """Return how long the tasks that are here take; None if not known."""
         ...
 
-    def list_means(self, most: int) -> dict[str, float]:
-        """Return the mean duration of a task in seconds, for at most this many jobs for which it is
-        known.
-        """
+    def find_means(self) -> dict[str, float]:
+        """Return the mean duration of a task in seconds, for each job for which it is known."""
         ...
 
     def list_left(self) -> list[float]:

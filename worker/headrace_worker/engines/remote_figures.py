@@ -73,10 +73,9 @@ class RemoteFigures:
     def find_times(self) -> Times | None:
         return self._settling.find_times()
 
-    def list_means(self, most: int) -> dict[str, float]:
+    def find_means(self) -> dict[str, float]:
         means = self._settling.find_means()
-        known = {job: mean for job, mean in means.items() if mean is not None}
-        return dict(list(known.items())[:most])
+        return {job: mean for job, mean in means.items() if mean is not None}
 
     def list_left(self) -> list[float]:
         left = [

@@ -69,16 +69,11 @@ class PoolFigures:
             return self._paces.latest.times
         return mix_times([(self._paces.times_of(job), count) for job, count in tasks.items()])
 
-    def list_means(self, most: int) -> dict[str, float]:
-        """Return the mean duration of a task in seconds, for at most this many jobs for which it is
-        known.
-        """
-        found: dict[str, float] = {}
-        for job in {batch.job for batch in self._batches.values()}:
-            mean = self._paces.mean_of(job)
-            if mean is not None and len(found) < most:
-                found[job] = mean
-        return found
+    def find_means(self) -> dict[str, float]:
+        """Return the mean duration of a task in seconds, for each job for which it is known."""
+        jobs = {batch.job for batch in self._batches.values()}
+        means = {job: self._paces.mean_of(job) for job in jobs}
+        return {job: mean for job, mean in means.items() if mean is not None}
 
     def list_left(self) -> list[float]:
         """Return in how many seconds each slot is expected to finish its running task; 0 for a slot
