@@ -17,6 +17,7 @@ from headrace.async_sharing import AsyncSharedFactory
 from headrace.cluster_base import AwaitedCluster
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.outage import OutageNotice
+from headrace.own_methods import own_methods
 from headrace.place import check_connecting, find_encryption, read_address, read_key
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
@@ -31,6 +32,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@own_methods
 class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
     """A cluster with methods to await: ``async with AsyncCluster("host:7333") as cluster``. See
     Cluster.

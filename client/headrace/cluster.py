@@ -20,6 +20,7 @@ from headrace.engine import Engine
 from headrace.engine_choice import choose_engine
 from headrace.job import Job
 from headrace.outage import OutageNotice
+from headrace.own_methods import own_methods
 from headrace.place import (
     check_connecting,
     find_encryption,
@@ -50,6 +51,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@own_methods
 class Cluster(ClusterBase[Job], SharedFactory):
     """A coordinator and its workers, at ``"host:port"`` or ``(host, port)``. It is closed at the
     end of a ``with`` block.
