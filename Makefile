@@ -12,7 +12,7 @@ TASKS ?= 100000
 MINUTES ?= 5
 ROOMS := client coordinator worker services wire
 # Those of `make portable` that `make test` runs as well.
-PORTABLE_TESTS := tests/unit/worker/launch tests/unit/worker/link tests/unit/wire/test_event_loop.py \
+PORTABLE_TESTS := tests/unit/worker/launch tests/unit/worker/link tests/unit/wire/system/test_event_loop.py \
 	tests/unit/wire/test_log_writer.py tests/integration/worker/test_exit_watch.py tests/integration/client/test_embedded.py
 FUZZ_SECONDS ?= 60
 HOSTILE_SECONDS ?= 120

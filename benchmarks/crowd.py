@@ -21,13 +21,13 @@ from pathlib import Path
 from benchmarks.idle_slots import LEASES_HELD, IdleSlots
 from headrace_wire.address import parse_address
 from headrace_wire.api import JobQueueApi, ResultQueueApi
-from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages.leases import LeaseRequest
 from headrace_wire.messages.reports import DoneSpan, Report
 from headrace_wire.messages.workers import Heartbeat, WorkerInfo
 from headrace_wire.open_files import raise_limit
+from headrace_wire.system.event_loop import run
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from headrace_wire import acquaintances, encryption
-from headrace_wire.signals import STOP_SIGNALS
+from headrace_wire.system.signals import STOP_SIGNALS
 from support.not_portable import skip_not_portable
 
 # How fast examples are made and tried says something about the machine, not about what is tested.

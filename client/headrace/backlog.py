@@ -21,8 +21,8 @@ from headrace.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import HeadraceError, NotAllowedError, UnreachableError
-from headrace_wire.interrupts import HEED_SECONDS, divide
 from headrace_wire.locks import make_lock
+from headrace_wire.system.interrupts import HEED_SECONDS, divide
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from headrace_services.calls.transport import Serializer
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, TaskFailedError
 from headrace_wire.failures import describe_error
-from headrace_wire.interrupts import take
 from headrace_wire.locks import make_lock
 from headrace_wire.messages.failures import WITHDRAWN, TaskFailure
+from headrace_wire.system.interrupts import take
 from headrace_wire.tracing import find_tracer, open_span, write_trace
 
 #: The operation whose inputs also contain the function.

@@ -40,16 +40,16 @@ from headrace.program import clean_pythonpath, describe_program
 from headrace.stopped import is_stopped
 from headrace_services.calls.main_module import refuse_while_loading
 from headrace_services.permits import EVERYTHING, EVERYWHERE, Permits
-from headrace_wire import portable
 from headrace_wire.address import Address, parse_address
 from headrace_wire.encryption import Encryption
 from headrace_wire.engines import POOL, EngineChoice
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
-from headrace_wire.forking import call_after_fork
 from headrace_wire.key import ensure_key
 from headrace_wire.open_files import explain_limit
-from headrace_wire.own_group import OWN_GROUP, kill_group
-from headrace_wire.signals import LOOPS_TAKE_SIGNALS
+from headrace_wire.system import portable
+from headrace_wire.system.forking import call_after_fork
+from headrace_wire.system.own_group import OWN_GROUP, kill_group
+from headrace_wire.system.signals import LOOPS_TAKE_SIGNALS
 from headrace_worker.engines.registry import read_most_slots, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program, list_safe_flags

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 
-from headrace_wire.interrupts import acquire
 from headrace_wire.locks import make_lock
+from headrace_wire.system.interrupts import acquire
 
 
 class Lifetime:

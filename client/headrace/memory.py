@@ -15,7 +15,7 @@ from typing import TypeVar
 from msgspec import convert
 
 from headrace.place import find_data_folder
-from headrace_wire.secret_files import replace_file
+from headrace_wire.system.secret_files import replace_file
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from multiprocessing import TimeoutError as WaitTimeoutError
 from operator import itemgetter
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from headrace_wire.interrupts import acquire
 from headrace_wire.locks import make_lock
+from headrace_wire.system.interrupts import acquire
 from headrace_wire.timeouts import check_timeout
 
 log = logging.getLogger(__name__)

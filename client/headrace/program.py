@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import cast
 
-from headrace_wire.folders import find_present_folder, is_lost
+from headrace_wire.system.folders import find_present_folder, is_lost
 from headrace_worker.link.program import Program
 
 #: Modules that show where our own modules and their requirements are found.

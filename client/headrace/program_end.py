@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
-from headrace_wire.forking import call_after_fork
+from headrace_wire.system.forking import call_after_fork
 
 
 class Session(Protocol):

@@ -17,9 +17,9 @@ from headrace.lifetime import Lifetime
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import HeadraceError, TaskFailedError
-from headrace_wire.interrupts import take
 from headrace_wire.messages.failures import INITIALIZER_TIMEOUT, TIMEOUT, TaskFailure
 from headrace_wire.messages.results import Collected
+from headrace_wire.system.interrupts import take
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 
 def is_stopped(child: subprocess.Popen[bytes]) -> bool:

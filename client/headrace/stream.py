@@ -36,8 +36,8 @@ from headrace_wire.errors import (
     UsageError,
 )
 from headrace_wire.framing import MAX_FRAME_BYTES
-from headrace_wire.interrupts import HEED_SECONDS
 from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.system.interrupts import HEED_SECONDS
 
 log = logging.getLogger(__name__)
 

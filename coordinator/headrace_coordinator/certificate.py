@@ -17,7 +17,7 @@ from headrace_wire.encryption import check_files, is_loopback
 from headrace_wire.errors import UsageError
 from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import refuse_full_disk
-from headrace_wire.secret_files import make_secret_file
+from headrace_wire.system.secret_files import make_secret_file
 from headrace_wire.tls import ServerTls, load_pair, read_certificate
 
 log = logging.getLogger(__name__)

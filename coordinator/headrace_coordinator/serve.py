@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_wire.event_loop import handle_stop_signals, run
-from headrace_wire.heap import keep_large_blocks
 from headrace_wire.keyring import name_role_file
 from headrace_wire.open_files import raise_limit, require_files
 from headrace_wire.roles import OBSERVER
+from headrace_wire.system.event_loop import handle_stop_signals, run
+from headrace_wire.system.heap import keep_large_blocks
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Self
 
 from headrace_services.beneath_paths import BeneathPaths, check_regular, leads_out
-from headrace_wire.open_flags import CLOEXEC, DIRECTORY, NOCTTY, NOFOLLOW, NONBLOCK, PATH
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.open_flags import CLOEXEC, DIRECTORY, NOCTTY, NOFOLLOW, NONBLOCK, PATH
+from headrace_wire.system.portable import PORTABLE
 
 #: Whether files can be opened by their names in an open folder, which Windows does not support.
 HAS_OPEN_FOLDERS = os.open in os.supports_dir_fd and not PORTABLE

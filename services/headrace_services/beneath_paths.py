@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from headrace_wire.open_flags import BINARY, CLOEXEC, NOCTTY, NOFOLLOW, NONBLOCK
-from headrace_wire.secret_files import put_in_place
+from headrace_wire.system.open_flags import BINARY, CLOEXEC, NOCTTY, NOFOLLOW, NONBLOCK
+from headrace_wire.system.secret_files import put_in_place
 
 #: Characters that cannot be part of a name on Windows, and lead elsewhere there.
 _MARKS = frozenset("\\:" if sys.platform == "win32" else "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from headrace_wire.errors import OutputError
 from headrace_wire.open_files import explain_system_error
-from headrace_wire.secret_files import put_in_place
+from headrace_wire.system.secret_files import put_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -29,12 +29,12 @@ from headrace_services.presentation import (
 )
 from headrace_services.registry import load_service
 from headrace_services.service import Parameters, Service
-from headrace_wire import rlimits
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
-from headrace_wire.landlock import close_folders
 from headrace_wire.presenting import Order, read_span
+from headrace_wire.system import rlimits
+from headrace_wire.system.landlock import close_folders
 
 #: How much writable memory this process may have, in bytes.
 MEMORY_BYTES = 1 << 30

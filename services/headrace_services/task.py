@@ -19,8 +19,8 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from headrace_wire.bounds import MAX_MOMENT, Label, check_value, fit_name, quote
-from headrace_wire.forking import call_after_fork
 from headrace_wire.printing import clean_line, indent, shorten_line
+from headrace_wire.system.forking import call_after_fork
 
 #: The maximum size of a log line's text in bytes. Longer texts are cut.
 MAX_TEXT_BYTES = 4096

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
-from headrace_wire.secret_files import make_secret_file
+from headrace_wire.system.secret_files import make_secret_file
 from support.commands import HEADRACE, Process, Shell, Site, open_site, wait_until
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 from headrace import Pool
 from headrace_wire.errors import TaskFailedError
-from headrace_wire.landlock import explain_missing
+from headrace_wire.system.landlock import explain_missing
 from support import thieves
 from support.commands import HEADRACE, Site, open_site, wait_until
 from support.contained import KEY_FOLDER, contain, explain_uncontained

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace_wire import portable
 from headrace_wire.key import ensure_key
+from headrace_wire.system import portable
 from support.commands import Process, Shell, Site, open_site, wait_until
 from support.pictures import encode, make_picture
 from support.places import REPOSITORY

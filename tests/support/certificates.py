@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from headrace_coordinator.certificate import SINCE, UNTIL, make_certificate
-from headrace_wire.secret_files import make_secret_file
+from headrace_wire.system.secret_files import make_secret_file
 from headrace_wire.tls import ServerTls
 
 

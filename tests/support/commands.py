@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from headrace.cluster import Cluster
-from headrace_wire import portable
 from headrace_wire.address import Address
 from headrace_wire.key import load_key
+from headrace_wire.system import portable
 from support.places import REPOSITORY
 
 #: The console script of the environment that runs the tests.

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from headrace_wire.event_loop import make_event_loop
+from headrace_wire.system.event_loop import make_event_loop
 from support.commands import wait_until
 
 Arguments = ParamSpec("Arguments")

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from headrace_wire.event_loop import run
+from headrace_wire.system.event_loop import run
 
 Given = TypeVar("Given")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 from headrace_worker.launch.start_methods import KNOWN_METHODS, START_METHODS
 from support.places import REPOSITORY
 
@@ -21,7 +21,7 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
         "unit/client/test_child_place.py::test_it_is_the_clusters_own_folder",
     ),
     "uvloop and epoll are not used": (
-        "unit/wire/test_event_loop.py::test_uvloop_is_used_where_it_is_installed",
+        "unit/wire/system/test_event_loop.py::test_uvloop_is_used_where_it_is_installed",
     ),
     "sockets take one part at a time": (
         "unit/wire/test_connection.py::test_header_and_body_go_in_one_write",
@@ -31,7 +31,7 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
         "unit/worker/test_unreported.py::test_of_two_workers_one_reports_a_file",
     ),
     "psutil is used, which needs a module that the test takes away": (
-        "unit/wire/test_memory.py::test_coordinator_and_commands_do_without_what_only_unix_has",
+        "unit/wire/system/test_memory.py::test_coordinator_and_commands_do_without_what_only_unix_has",
     ),
     "there are no limits of a process": (
         "acceptance/test_few_files.py::test_a_coordinator_does_not_start",
@@ -39,7 +39,7 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
         "acceptance/test_few_files.py::test_an_embedded_cluster_says_what_it_lacks",
         "integration/coordinator/test_few_files.py::test_a_store_is_not_opened",
         "integration/coordinator/test_few_files.py::test_a_store_is_not_read_and_is_not_called_damaged",
-        "unit/wire/test_memory.py::test_ulimit_may_leave_a_process_less",
+        "unit/wire/system/test_memory.py::test_ulimit_may_leave_a_process_less",
         "unit/wire/test_open_files.py::test_a_limit_that_may_be_raised_is_raised_as_far_as_needed",
         "unit/wire/test_open_files.py::test_another_one_is_told_with_what_is_needed",
         "unit/wire/test_open_files.py::test_the_systems_message_names_no_number_and_ours_does",

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from headrace_wire.address import Address
 from headrace_wire.errors import UsageError
 from headrace_wire.lookup import find_listening
-from headrace_wire.unix_sockets import UnixListener
+from headrace_wire.system.unix_sockets import UnixListener
 
 #: How many seconds to wait before accepting again if the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1

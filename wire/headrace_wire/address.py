@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from headrace_wire.bounds import Port, check_value, quote
 from headrace_wire.errors import UsageError
-from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS
+from headrace_wire.system.unix_sockets import HAS_UNIX_SOCKETS
 from headrace_wire.words import count
 
 #: The default port of a coordinator's queues.

@@ -32,10 +32,10 @@ from headrace_wire.framing import (
 )
 from headrace_wire.greeting import explain_silence, greet
 from headrace_wire.handshake import Handshake, prove_both
-from headrace_wire.interrupts import SHORTEST_SECONDS, divide
 from headrace_wire.job_tokens import find_hint
 from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, send_first, send_some
+from headrace_wire.system.interrupts import SHORTEST_SECONDS, divide
 
 Given = TypeVar("Given")
 

@@ -15,10 +15,10 @@ from typing import Any
 from headrace_wire.address import Address
 from headrace_wire.connection import INTERNET, measure_handshake
 from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
-from headrace_wire.event_loop import watches_sockets
 from headrace_wire.greeting import explain_silence
 from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
 from headrace_wire.stream import FrameStream, drop, wake
+from headrace_wire.system.event_loop import watches_sockets
 from headrace_wire.tls import speaks_plainly
 
 

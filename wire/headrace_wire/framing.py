@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from headrace_wire.parts import LARGE_BYTES, measure
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 #: The maximum size of a frame in bytes, after both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20

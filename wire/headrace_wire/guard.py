@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from headrace_wire.budget import SHORT_BYTES, Budget
 from headrace_wire.framing import EAGER_BYTES, FrameReader
-from headrace_wire.heap import give_blocks_back
-from headrace_wire.memory import choose_flight_bytes, count_own_memory
 from headrace_wire.meter import HURRIED, PATIENT, Meter, Pace
 from headrace_wire.refusal_log import MEMORY, STALLED
+from headrace_wire.system.heap import give_blocks_back
+from headrace_wire.system.memory import choose_flight_bytes, count_own_memory
 
 #: How many bytes are reserved for an answer before it is made, and for how many seconds: a call
 #: that waits for news should not block others.

@@ -12,10 +12,10 @@ import stat
 from pathlib import Path
 
 from headrace_wire.errors import OTHER_KEY, KeyRefusedError
-from headrace_wire.open_flags import BINARY, CLOEXEC, NONBLOCK
 from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
-from headrace_wire.secret_files import make_secret_file
-from headrace_wire.users import HAS_OWNERS, find_user
+from headrace_wire.system.open_flags import BINARY, CLOEXEC, NONBLOCK
+from headrace_wire.system.secret_files import make_secret_file
+from headrace_wire.system.users import HAS_OWNERS, find_user
 from headrace_wire.words import count
 
 #: The name of the coordinator's own key in its data folder.

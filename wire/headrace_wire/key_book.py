@@ -20,7 +20,6 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from headrace_wire.errors import KeyRefusedError, UsageError
-from headrace_wire.file_lock import hold
 from headrace_wire.key import KEY_BYTES, load_key, read_secret
 from headrace_wire.keyring import (
     Keys,
@@ -33,7 +32,8 @@ from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import refuse_full_disk
 from headrace_wire.role_files import find_source, write_role_files
 from headrace_wire.roles import DERIVED_ROLES, ROLES, TASK, WORKER, Holder, Role
-from headrace_wire.secret_files import replace_secret_file
+from headrace_wire.system.file_lock import hold
+from headrace_wire.system.secret_files import replace_secret_file
 
 #: The name of the key before the last rotation.
 PREVIOUS = "previous"

@@ -17,8 +17,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from headrace_wire.forking import call_after_fork
-from headrace_wire.polling import WRITABLE, make_poll
+from headrace_wire.system.forking import call_after_fork
+from headrace_wire.system.polling import WRITABLE, make_poll
 
 #: The maximum number of lines that wait to be written.
 MOST_LINES = 10_000

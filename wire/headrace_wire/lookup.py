@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any
 
 from headrace_wire.address import is_path
-from headrace_wire.forking import call_after_fork
-from headrace_wire.unix_sockets import FAMILY
+from headrace_wire.system.forking import call_after_fork
+from headrace_wire.system.unix_sockets import FAMILY
 
 #: How many seconds a lookup may take. The system asks a second name server after five.
 LOOKUP_SECONDS = 12.0

@@ -7,7 +7,7 @@ import errno
 import os
 
 from headrace_wire.errors import UsageError
-from headrace_wire.rlimits import LIMITS
+from headrace_wire.system.rlimits import LIMITS
 
 #: Not more than this is requested from the system, because nothing here needs it.
 MOST_FILES = 1 << 16

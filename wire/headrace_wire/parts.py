@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 if TYPE_CHECKING:
     import socket

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headrace_wire.errors import StoreError
 from headrace_wire.open_files import explain_system_error
-from headrace_wire.users import find_user, name_user
+from headrace_wire.system.users import find_user, name_user
 
 #: Uses of a file, for messages.
 READ, WRITE, ENTER = "read", "write", "enter"

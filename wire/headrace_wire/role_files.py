@@ -14,12 +14,12 @@ from collections.abc import Collection, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from headrace_wire.errors import UsageError
-from headrace_wire.file_lock import open_lock
 from headrace_wire.keyring import derive_key, name_role_file
 from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.roles import DERIVED_ROLES, Role
-from headrace_wire.secret_files import replace_secret_file
+from headrace_wire.system.file_lock import open_lock
+from headrace_wire.system.secret_files import replace_secret_file
 
 if TYPE_CHECKING:
     from pathlib import Path

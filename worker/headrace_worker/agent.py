@@ -41,14 +41,14 @@ from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.encryption import is_loopback
 from headrace_wire.engines import POOL
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
-from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
-from headrace_wire.landlock import hide_memory
 from headrace_wire.manager import QueueManager
-from headrace_wire.memory import find_memory_limit
 from headrace_wire.messages.workers import Registration, WorkerInfo
 from headrace_wire.open_files import explain_limit, says_limit_reached
 from headrace_wire.round_trip import RoundTrip
+from headrace_wire.system.event_loop import run
+from headrace_wire.system.landlock import hide_memory
+from headrace_wire.system.memory import find_memory_limit
 from headrace_wire.version import VERSION
 from headrace_wire.window import Window
 from headrace_wire.words import count

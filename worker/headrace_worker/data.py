@@ -19,8 +19,8 @@ from typing import Annotated, cast
 from msgspec import Meta, Struct, ValidationError, convert
 
 from headrace_wire.encoding import unpack
-from headrace_wire.memory_file import HAS_MEMORY_FILES, open_memory_file
 from headrace_wire.mismatch import explain_mismatch
+from headrace_wire.system.memory_file import HAS_MEMORY_FILES, open_memory_file
 
 #: Seconds for which data is kept that no lease needs.
 KEPT_SECONDS = 60.0

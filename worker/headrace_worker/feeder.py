@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages.workers import Orders
 from headrace_wire.round_trip import RoundTrip
+from headrace_wire.system.heap import give_blocks_back
 from headrace_worker.engines.engine import Engine
 from headrace_worker.foresight import Outlook, Times, find_stuck_seconds, look_ahead
 from headrace_worker.lease_intake import LeaseIntake

@@ -26,9 +26,9 @@ from msgspec import Struct
 
 from headrace_wire.errors import UsageError
 from headrace_wire.key import SECRETS
-from headrace_wire.landlock import explain_missing
 from headrace_wire.permissions import may_use
-from headrace_wire.users import describe_user, find_user
+from headrace_wire.system.landlock import explain_missing
+from headrace_wire.system.users import describe_user, find_user
 from headrace_worker.machine.places import find_aliases, find_changeable, follow
 from headrace_worker.settings import WorkerSettings
 

@@ -12,7 +12,7 @@ import logging
 
 from headrace_wire.connection import check_listening
 from headrace_wire.errors import UnreachableError
-from headrace_wire.event_loop import run
+from headrace_wire.system.event_loop import run
 from headrace_wire.timeouts import draw_pauses
 from headrace_worker.settings import WorkerSettings
 from headrace_worker.stop_signals import StopSignals

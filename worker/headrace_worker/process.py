@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from headrace_services.permits import Permits
 from headrace_services.registry import list_services
-from headrace_wire.heap import keep_large_blocks
 from headrace_wire.key import find_key
 from headrace_wire.log_format import start_logging
+from headrace_wire.system.heap import keep_large_blocks
 from headrace_worker.key_wait import wait_for_key
 from headrace_worker.launch.choosing import make_launcher
 from headrace_worker.launch.launcher import Launcher

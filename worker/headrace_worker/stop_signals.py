@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from headrace_wire.event_loop import handle_stop_signals
+from headrace_wire.system.event_loop import handle_stop_signals
 
 if TYPE_CHECKING:
     import signal

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import msgspec
 
-from headrace_wire.file_lock import LOCKS_OPEN_FILES, try_lock
 from headrace_wire.messages.reports import DoneSpan
 from headrace_wire.messages.spans import HeldSpan
 from headrace_wire.permissions import explain_error
+from headrace_wire.system.file_lock import LOCKS_OPEN_FILES, try_lock
 from headrace_wire.version import PROTOCOL
 from headrace_wire.words import count
 

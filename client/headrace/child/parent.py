@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from headrace_wire.signals import LOOPS_TAKE_SIGNALS
+from headrace_wire.system.signals import LOOPS_TAKE_SIGNALS
 
 
 def read_line() -> str:

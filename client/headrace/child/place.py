@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headrace.child.orders import Order
 from headrace_wire.address import Address
-from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS, fits
+from headrace_wire.system.unix_sockets import HAS_UNIX_SOCKETS, fits
 
 #: The socket's name in its folder.
 SOCKET_NAME = "socket"

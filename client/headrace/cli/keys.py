@@ -123,7 +123,7 @@ def new(
 ) -> None:
     """Make a key called NAME, for one person or one machine."""
     from headrace_wire.key_book import drop_key, make_named_key  # noqa: PLC0415 - quick start
-    from headrace_wire.secret_files import replace_secret_file  # noqa: PLC0415 - quick start
+    from headrace_wire.system.secret_files import replace_secret_file  # noqa: PLC0415 - quick start
 
     path = key_file or find_key_file(data)
     if output and output.is_symlink() and not output.exists():

@@ -36,8 +36,8 @@ from headrace_wire.bounds import (
     quote,
 )
 from headrace_wire.errors import UsageError
-from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
 from headrace_wire.permissions import explain_denied, explain_error
+from headrace_wire.system.folders import NO_PRESENT_FOLDER, is_lost
 
 # It is generic since click 8.4, and only type checkers need this.
 if TYPE_CHECKING:

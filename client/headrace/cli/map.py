@@ -18,7 +18,7 @@ from headrace.cli.options import JobOptions, job_options, make_output_option, op
 from headrace.cli.session import carry_out
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
-from headrace_wire.folders import find_present_folder
+from headrace_wire.system.folders import find_present_folder
 
 #: The form of a function's name.
 _FUNCTION = re.compile(r"[\w.]+:[\w.]+")

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from headrace_wire import signals
 from headrace_wire.errors import EXIT_INTERRUPTED
+from headrace_wire.system import signals
 
 #: The signals that end a command. SIGHUP (on Windows, SIGBREAK) comes when its terminal is closed.
 STOP_SIGNALS = tuple(number for number in signals.STOP_SIGNALS if number != signal.SIGINT)

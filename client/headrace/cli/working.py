@@ -33,7 +33,7 @@ from headrace_services.permits import DEFAULT_MAX_PIXELS
 from headrace_wire.engines import POOL
 from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format
-from headrace_wire.users import describe_user
+from headrace_wire.system.users import describe_user
 from headrace_worker.engines.dask_address import complete_address
 from headrace_worker.engines.registry import ENGINE_NAMES, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
@@ -196,7 +196,7 @@ def worker(
     After the first signal, running tasks may finish; a second one stops them at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
-    from headrace_wire.memory import count_memory  # noqa: PLC0415 - quick start
+    from headrace_wire.system.memory import count_memory  # noqa: PLC0415 - quick start
     from headrace_worker.process import prepare, work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 

@@ -12,7 +12,7 @@ from typing import IO
 
 from headrace_wire.errors import HeadraceError
 from headrace_wire.open_files import explain_system_error
-from headrace_wire.own_group import OWN_GROUP
+from headrace_wire.system.own_group import OWN_GROUP
 
 #: How many seconds a command that is told to end may take.
 END_SECONDS = 5.0

@@ -15,7 +15,7 @@ import threading
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_wire.errors import StoreError
-from headrace_wire.heap import give_blocks_back
+from headrace_wire.system.heap import give_blocks_back
 
 log = logging.getLogger(__name__)
 

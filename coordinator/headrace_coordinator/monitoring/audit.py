@@ -13,9 +13,9 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from headrace_wire.log_format import LineFormatter
-from headrace_wire.secret_files import give_away
 from headrace_wire.session import audit
-from headrace_wire.users import describe_user
+from headrace_wire.system.secret_files import give_away
+from headrace_wire.system.users import describe_user
 
 log = logging.getLogger(__name__)
 

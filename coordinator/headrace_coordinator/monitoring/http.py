@@ -35,10 +35,10 @@ from headrace_coordinator.monitoring.turns import Turns
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits
-from headrace_wire.event_loop import make_event_loop
 from headrace_wire.refusal_log import DESCRIPTORS, HTTP, IDLE, TOKEN, Refusals
 from headrace_wire.roles import Role
 from headrace_wire.stream import drop
+from headrace_wire.system.event_loop import make_event_loop
 
 log = logging.getLogger(__name__)
 

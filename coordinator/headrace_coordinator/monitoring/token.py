@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from headrace_wire.open_files import explain_system_error
-from headrace_wire.secret_files import replace_file
+from headrace_wire.system.secret_files import replace_file
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 #: Without this flag, Windows would change line ends.
 BINARY: int = getattr(os, "O_BINARY", 0)

@@ -26,7 +26,7 @@ from headrace_wire.errors import HeadraceError
 from headrace_wire.log_format import about
 from headrace_wire.message import decode_trusted
 from headrace_wire.messages.jobs import CANCELLED, FAILED, JobSpec
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 log = logging.getLogger(__name__)
 

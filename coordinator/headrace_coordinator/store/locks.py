@@ -16,8 +16,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 from headrace_wire.errors import StoreError, UsageError
-from headrace_wire.file_lock import hold, open_lock
 from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk
+from headrace_wire.system.file_lock import hold, open_lock
 
 #: The name of the coordinator's lock in the data folder.
 LOCK_NAME = "lock"

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store.files import DataFile
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 from headrace_wire.words import format_bytes
 
 #: The suffix that is added to the database's name for the payload file.

@@ -70,7 +70,7 @@ from headrace_coordinator.store.shared_tables import load_shared
 from headrace_coordinator.store.space import Space
 from headrace_coordinator.store.writer import EventWriter
 from headrace_wire.errors import HeadraceError, StoreError
-from headrace_wire.file_lock import open_lock
+from headrace_wire.system.file_lock import open_lock
 
 Result = TypeVar("Result")
 

@@ -30,9 +30,9 @@ from headrace_coordinator.web.shared_work import SharedWork
 from headrace_wire.errors import BusyError, HeadraceError, JobStateError
 from headrace_wire.messages.results import ResultSpan
 from headrace_wire.open_files import explain_system_error
-from headrace_wire.own_group import OWN_GROUP
 from headrace_wire.presenting import END, MODULE, Order, write_head
 from headrace_wire.stream import drop
+from headrace_wire.system.own_group import OWN_GROUP
 
 log = logging.getLogger(__name__)
 

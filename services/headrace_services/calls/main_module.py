@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from multiprocessing import current_process, spawn
 from typing import TYPE_CHECKING, Any
 
-from headrace_wire.folders import find_present_folder
+from headrace_wire.system.folders import find_present_folder
 
 if TYPE_CHECKING:
     from headrace_services.calls.main_names import MainNames

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from headrace_wire.memory_file import HAS_MEMORY_FILES, open_memory_file
+from headrace_wire.system.memory_file import HAS_MEMORY_FILES, open_memory_file
 
 #: The first number of a file in memory. Numbers are used one after the other, up to the limit of
 #: open files, which is 1024 for most users, and then from the first again.

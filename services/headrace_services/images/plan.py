@@ -27,8 +27,8 @@ from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput, pr
 from headrace_services.images.place import choose_format, names_one_picture
 from headrace_services.service import Outputs, Plan
 from headrace_wire.errors import UsageError
-from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
 from headrace_wire.permissions import WRITE, explain_denied, explain_error, may_use
+from headrace_wire.system.folders import NO_PRESENT_FOLDER, is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_wire.landlock import explain_missing
+from headrace_wire.system.landlock import explain_missing
 from headrace_wire.version import VERSION
 from support.compose_engine import COMPOSE_MARKS, REPOSITORY
 from support.compose_project import ComposeProject, docker, inspect, poll

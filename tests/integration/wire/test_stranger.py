@@ -28,10 +28,10 @@ from headrace_wire.admission import ServerLimits
 from headrace_wire.api import JobQueueApi
 from headrace_wire.connection import dial
 from headrace_wire.errors import BusyError, KeyRefusedError
-from headrace_wire.event_loop import run
 from headrace_wire.framing import MAX_HANDSHAKE_FRAME_BYTES
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.system.event_loop import run
 from support import wire_server
 from support.commands import wait_until
 from support.wire_messages import make_message

@@ -18,7 +18,7 @@ from headrace_wire.errors import HeadraceError, ProtocolError, StoreError, Usage
 from headrace_wire.messages.leases import Grant, Lease, LeaseRequest
 from headrace_wire.messages.reports import Receipt, Report
 from headrace_wire.messages.workers import Heartbeat, Orders, Registration
-from headrace_wire.signals import STOP_SIGNALS
+from headrace_wire.system.signals import STOP_SIGNALS
 from headrace_worker import agent, leaser, reporter
 from headrace_worker.agent import Agent
 from headrace_worker.launch.choosing import make_launcher

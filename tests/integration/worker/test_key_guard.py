@@ -12,7 +12,7 @@ import pytest
 from headrace_services.calls import open_result, plan_starmap
 from headrace_services.permits import Permits
 from headrace_wire.encoding import pack
-from headrace_wire.landlock import VERSION_WITH_TRUNCATE, explain_missing, find_version
+from headrace_wire.system.landlock import VERSION_WITH_TRUNCATE, explain_missing, find_version
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.pool.batch import Batch
 from support import thieves

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_wire import file_lock, key_book
+from headrace_wire import key_book
 from headrace_wire.errors import KeyRefusedError, StoreError, UsageError
 from headrace_wire.key import ensure_key, load_key
 from headrace_wire.key_book import (
@@ -27,8 +27,9 @@ from headrace_wire.keyring import derive_key, derive_keys, name_role_file
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import DERIVED_ROLES
-from headrace_wire.secret_files import make_secret_file
 from headrace_wire.session import audit
+from headrace_wire.system import file_lock
+from headrace_wire.system.secret_files import make_secret_file
 from support.full_disk import fill_disk
 
 if TYPE_CHECKING:

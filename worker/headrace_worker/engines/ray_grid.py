@@ -38,7 +38,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from headrace_wire.errors import UsageError
 from headrace_wire.messages.failures import CRASH, LOST, OOM, Reason
-from headrace_wire.unix_sockets import fits
+from headrace_wire.system.unix_sockets import fits
 from headrace_wire.version import VERSION
 from headrace_worker.engines.grid import GridAwayError, SpanLostError
 from headrace_worker.engines.grid_base import GridBase

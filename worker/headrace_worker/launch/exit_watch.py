@@ -15,7 +15,7 @@ import threading
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 from headrace_worker.launch.forked_slot import ForkedSlot
 from headrace_worker.launch.spawned_slot import SpawnedSlot
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Sequence
 
-from headrace_wire.landlock import enter_domain, make_domain
+from headrace_wire.system.landlock import enter_domain, make_domain
 from headrace_worker.link.program import list_safe_flags
 from headrace_worker.slot.slot import ONE_THREAD_EACH
 

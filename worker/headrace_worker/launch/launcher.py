@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from headrace_wire.errors import UsageError
-from headrace_wire.landlock import close_folders
 from headrace_wire.log_writer import LogThread
+from headrace_wire.system.landlock import close_folders
 from headrace_worker.launch.exit_watch import Child, JoinWatch
 from headrace_worker.launch.order import Target
 from headrace_worker.link.cell import Cell

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct, convert, to_builtins
 
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.landlock import close_folders
+from headrace_wire.system.landlock import close_folders
 from headrace_worker.link.cell import Cell
 from headrace_worker.slot.slot import SlotSettings
 

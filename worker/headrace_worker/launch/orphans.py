@@ -18,7 +18,7 @@ from collections.abc import Container
 
 import psutil
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 #: Option of Linux's prctl: orphans below this process become its children (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36

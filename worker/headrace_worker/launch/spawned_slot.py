@@ -17,7 +17,7 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.memory_file import open_memory_file
+from headrace_wire.system.memory_file import open_memory_file
 from headrace_worker.launch.interpreter import start_interpreter
 from headrace_worker.launch.order import Order
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 
-from headrace_wire.forking import HAS_FORK
+from headrace_wire.system.forking import HAS_FORK
 
 #: Whether our fork server can be used. It receives descriptors through a socket that preserves
 #: message boundaries, and asks how its children ended without reaping them, which only Linux

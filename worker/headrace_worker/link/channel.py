@@ -6,7 +6,7 @@ slot that sends results cannot wait for each other forever, and a slot that is s
 out does not delay the others.
 
 Open files are passed as descriptors beside the first bytes of a message, because a slot may not
-access the pool's process (see ``headrace_wire.landlock``).
+access the pool's process (see ``headrace_wire.system.landlock``).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from headrace_wire.memory_file import open_memory_file
+from headrace_wire.system.memory_file import open_memory_file
 
 #: The handle by which the other process maps it: a descriptor, or on Windows a name.
 Handle = int | str

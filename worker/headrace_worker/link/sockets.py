@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from headrace_wire.polling import READABLE, make_poll
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.polling import READABLE, make_poll
+from headrace_wire.system.portable import PORTABLE
 
 #: Whether open files can be sent with a message (SCM_RIGHTS).
 CARRIES_FILES = hasattr(socket, "SCM_RIGHTS") and not PORTABLE

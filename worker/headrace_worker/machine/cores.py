@@ -9,9 +9,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from headrace_wire import cgroup
 from headrace_wire.bounds import MAX_SLOTS
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system import cgroup
+from headrace_wire.system.portable import PORTABLE
 
 
 class Cores(Struct, frozen=True):

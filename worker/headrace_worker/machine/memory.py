@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from headrace_wire import rlimits
+from headrace_wire.system import rlimits
 
 #: Whether the system enforces a limit on memory. macOS accepts a limit, but does not enforce it.
 LIMITS_MEMORY = sys.platform == "linux" and rlimits.LIMITS is not None

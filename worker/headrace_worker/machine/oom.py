@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from headrace_wire import cgroup
+from headrace_wire.system import cgroup
 
 
 class OomWatch:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headrace_wire.permissions import may_use
-from headrace_wire.users import find_user
+from headrace_wire.system.users import find_user
 
 #: More links than the system follows in one path.
 _MOST_LINKS = 40

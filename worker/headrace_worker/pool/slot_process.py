@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from headrace_wire.open_flags import CLOEXEC
 from headrace_wire.parts import measure
+from headrace_wire.system.open_flags import CLOEXEC
 from headrace_worker.launch.exit_watch import JoinWatch, PidfdWatch, watch_exit
 from headrace_worker.launch.forked_slot import ANSWER_SECONDS, ForkedSlot
 from headrace_worker.launch.launcher import Launcher

@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import Any
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 _make_eventfd: Any = None if PORTABLE else getattr(os, "eventfd", None)
 

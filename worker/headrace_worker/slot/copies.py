@@ -14,7 +14,7 @@ import os
 import sys
 from typing import NoReturn
 
-from headrace_wire.forking import call_after_fork
+from headrace_wire.system.forking import call_after_fork
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import explain
 

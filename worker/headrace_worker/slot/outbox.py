@@ -15,8 +15,8 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from headrace_wire.batch import pack_batch
-from headrace_wire.rlimits import LIMITS
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
+from headrace_wire.system.rlimits import LIMITS
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import Failure

@@ -31,9 +31,9 @@ from headrace_services.task import (
     cut_text,
 )
 from headrace_wire.bounds import fit_name
-from headrace_wire.forking import call_after_fork
 from headrace_wire.log_format import LogFormat, write_local_time, write_moment, write_object
 from headrace_wire.printing import clean_line, indent
+from headrace_wire.system.forking import call_after_fork
 from headrace_worker.slot.bytes_beneath import BytesBeneath
 from headrace_worker.slot.task_news import TaskNews
 

@@ -29,10 +29,10 @@ from headrace_services.home import THIS_SLOT, Home
 from headrace_services.permits import Permits
 from headrace_services.service import Service, TaskRunner
 from headrace_services.task import host_tasks
-from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.log_format import LogFormat
-from headrace_wire.open_flags import CLOEXEC
-from headrace_wire.signals import STOP_SIGNALS
+from headrace_wire.system.heap import give_blocks_back, keep_large_blocks
+from headrace_wire.system.open_flags import CLOEXEC
+from headrace_wire.system.signals import STOP_SIGNALS
 from headrace_wire.tracing import flush_spans
 from headrace_worker.link.cell import (
     FINISHED,

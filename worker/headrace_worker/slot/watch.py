@@ -9,7 +9,7 @@ import threading
 from multiprocessing.connection import wait
 from typing import Any, NoReturn
 
-from headrace_wire.polling import CLOSED, READABLE, make_poll
+from headrace_wire.system.polling import CLOSED, READABLE, make_poll
 from headrace_worker.link.cell import CUT_OFF, Cell
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.slot.bell import Bell, make_bell

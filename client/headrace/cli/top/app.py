@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from headrace.cli.stopping import STOP_SIGNALS
 from headrace.cli.top.main_screen import MainScreen
 from headrace_wire.errors import EXIT_INTERRUPTED
-from headrace_wire.signals import LOOPS_TAKE_SIGNALS
+from headrace_wire.system.signals import LOOPS_TAKE_SIGNALS
 
 if TYPE_CHECKING:
     from headrace.cli.top.view import View

@@ -14,7 +14,7 @@ import pytest
 from headrace_coordinator.web.presenter import MOST_AT_ONCE
 from headrace_services.calls.values import pack_value
 from headrace_wire.encoding import pack
-from headrace_wire.landlock import explain_missing
+from headrace_wire.system.landlock import explain_missing
 from support.commands import wait_until
 from support.web_results import RANGE, finish, finish_primes, look
 from support.web_site import PATIENCE_SECONDS, WebSite

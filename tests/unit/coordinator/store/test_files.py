@@ -19,10 +19,10 @@ from headrace_coordinator.store import loading as store_loading
 from headrace_coordinator.store.files import DataFile, sync
 from headrace_coordinator.store.locks import hold_payloads, lock_data
 from headrace_coordinator.store.need import LARGE_BYTES
-from headrace_wire import file_lock
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import StoreError
-from headrace_wire.file_lock import open_lock
+from headrace_wire.system import file_lock
+from headrace_wire.system.file_lock import open_lock
 from support.full_disk import fill_disk
 from support.stored_rig import StoredRig
 
@@ -117,7 +117,7 @@ import os, sys
 from pathlib import Path
 if sys.argv[2] != "all of it":
     sys.modules["fcntl"] = None
-from headrace_wire.file_lock import open_lock
+from headrace_wire.system.file_lock import open_lock
 print(open_lock(Path(sys.argv[1])).acquire(), flush=True)
 sys.stdin.read()
 """

@@ -11,7 +11,7 @@ import pytest
 from headrace_wire.budget import GROUP_SHARE
 from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.guard import Guard
-from headrace_wire.memory import (
+from headrace_wire.system.memory import (
     choose_flight_bytes,
     count_memory,
     count_own_memory,
@@ -83,7 +83,7 @@ import sys
 for name in ("fcntl", "pwd", "resource"):
     sys.modules[name] = None
 import headrace.cli.entry, headrace_coordinator.serve, headrace_wire.key_book
-from headrace_wire.memory import count_memory, count_own_memory
+from headrace_wire.system.memory import count_memory, count_own_memory
 assert count_own_memory() == count_memory()
 """
 

@@ -8,8 +8,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from headrace_wire import interrupts
-from headrace_wire.interrupts import acquire, divide, take
+from headrace_wire.system import interrupts
+from headrace_wire.system.interrupts import acquire, divide, take
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 
-from headrace_wire.open_flags import CLOEXEC, NOFOLLOW, PATH
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.open_flags import CLOEXEC, NOFOLLOW, PATH
+from headrace_wire.system.portable import PORTABLE
 
 #: Whether this may be a system with Landlock, which can also hide a process's memory.
 IS_LINUX = sys.platform == "linux" and not PORTABLE

@@ -12,7 +12,7 @@ import ctypes
 import logging
 import sys
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from headrace_wire.portable import PORTABLE
-from headrace_wire.signals import STOP_SIGNALS, handle_signals
+from headrace_wire.system.portable import PORTABLE
+from headrace_wire.system.signals import STOP_SIGNALS, handle_signals
 
 Given = TypeVar("Given")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from typing import Any
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 #: Events of poll(2): something can be read or written, or the descriptor is not open.
 READABLE: int = getattr(select, "POLLIN", 1)

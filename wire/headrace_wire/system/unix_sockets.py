@@ -9,7 +9,7 @@ import socket
 import stat
 from typing import Any
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 #: The maximum length of a path on any system in bytes: macOS has the least, 104 with the final
 #: zero.

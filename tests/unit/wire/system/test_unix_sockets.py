@@ -12,7 +12,7 @@ import pytest
 from headrace_wire.acceptor import listen, read_bound
 from headrace_wire.address import Address
 from headrace_wire.errors import UsageError
-from headrace_wire.unix_sockets import MAX_PATH_BYTES, UnixListener, fits
+from headrace_wire.system.unix_sockets import MAX_PATH_BYTES, UnixListener, fits
 
 
 def connect(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 #: Whether files have an owner and a mode that say who may use them.
 HAS_OWNERS = hasattr(os, "geteuid")

@@ -12,8 +12,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from headrace_wire.open_flags import BINARY
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.open_flags import BINARY
+from headrace_wire.system.portable import PORTABLE
 
 #: Seconds between attempts while waiting for a lock.
 RETRY_SECONDS = 0.001

@@ -6,9 +6,9 @@ import contextlib
 import os
 from pathlib import Path
 
-from headrace_wire import cgroup
-from headrace_wire.portable import PORTABLE
-from headrace_wire.rlimits import LIMITS
+from headrace_wire.system import cgroup
+from headrace_wire.system.portable import PORTABLE
+from headrace_wire.system.rlimits import LIMITS
 
 #: The fraction of all memory that messages of one direction may take, and its maximum and minimum.
 #: With the minimum, large messages still pass one after the other.

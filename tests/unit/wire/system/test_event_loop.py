@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from headrace_wire.event_loop import handle_stop_signals, make_event_loop, run
-from headrace_wire.signals import STOP_SIGNALS
+from headrace_wire.system.event_loop import handle_stop_signals, make_event_loop, run
+from headrace_wire.system.signals import STOP_SIGNALS
 
 
 async def name_loop() -> str:

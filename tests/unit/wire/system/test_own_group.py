@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from headrace_wire.own_group import OWN_GROUP, kill_group
+from headrace_wire.system.own_group import OWN_GROUP, kill_group
 
 START_ANOTHER = """
 import subprocess, sys, time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 #: Whether our own processes are made by fork. A user's program may fork in any case.
 HAS_FORK = hasattr(os, "fork") and not PORTABLE

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 T = TypeVar("T")
 

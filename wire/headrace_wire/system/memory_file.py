@@ -10,8 +10,8 @@ import os
 import tempfile
 from typing import Any
 
-from headrace_wire.open_flags import BINARY
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.open_flags import BINARY
+from headrace_wire.system.portable import PORTABLE
 
 #: Whether the system has files in memory, and shows those of a process as /proc/PID/fd/NUMBER.
 HAS_MEMORY_FILES = hasattr(os, "memfd_create") and not PORTABLE

@@ -8,8 +8,8 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from headrace_wire.open_flags import BINARY
-from headrace_wire.users import HAS_OWNERS, find_user
+from headrace_wire.system.open_flags import BINARY
+from headrace_wire.system.users import HAS_OWNERS, find_user
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from headrace_wire.portable import PORTABLE
+from headrace_wire.system.portable import PORTABLE
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

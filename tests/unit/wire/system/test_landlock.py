@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from headrace_wire.landlock import IS_LINUX
+from headrace_wire.system.landlock import IS_LINUX
 
 #: Hides its memory, and asks whether it can be dumped (PR_GET_DUMPABLE): then it can be read, too.
 _PROGRAM = """
 import ctypes
-from headrace_wire.landlock import hide_memory
+from headrace_wire.system.landlock import hide_memory
 prctl = ctypes.CDLL(None).prctl
 print(prctl(3, 0, 0, 0, 0))
 hide_memory()
