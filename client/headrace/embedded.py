@@ -18,13 +18,9 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
-import time
-import weakref
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -34,10 +30,17 @@ from msgspec import Struct
 from headrace.arrival import await_workers
 from headrace.child.orders import Order
 from headrace.child.place import choose_address, remove_folders
+from headrace.child.processes import (
+    end_together,
+    inherit_stream,
+    kill_frozen,
+    start_child,
+    stop_child,
+    tell_child,
+)
 from headrace.coordinator_engine import CoordinatorEngine
 from headrace.ownership import Ownership
-from headrace.program import clean_pythonpath, describe_program
-from headrace.stopped import is_stopped
+from headrace.program import describe_program
 from headrace_services.calls.main_module import refuse_while_loading
 from headrace_services.permits import EVERYTHING, EVERYWHERE, Permits
 from headrace_wire.address import Address, parse_address
@@ -46,32 +49,19 @@ from headrace_wire.engines import POOL, EngineChoice
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.key import ensure_key
 from headrace_wire.open_files import explain_limit
-from headrace_wire.system import portable
-from headrace_wire.system.forking import call_after_fork
-from headrace_wire.system.own_group import OWN_GROUP, kill_group
-from headrace_wire.system.signals import LOOPS_TAKE_SIGNALS
 from headrace_worker.engines.registry import read_most_slots, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
-from headrace_worker.link.program import Program, list_safe_flags
+from headrace_worker.link.program import Program
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
 from headrace_worker.machine.files import require_files_for
 
 log = logging.getLogger(__name__)
 
-#: How many seconds a child may take to end when it is told to.
-STOP_SECONDS = 10.0
-
 #: How many seconds a child may take to end after its connections were lost.
 END_SECONDS = 1.0
 
-#: How often a child that should end is checked for having been suspended, in seconds.
-FROZEN_SECONDS = 0.5
-
 #: In how many of the last lines of the children's log the reason of their end is looked for.
 LAST_LINES = 10
-
-#: The running children.
-_CHILDREN: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 
 class EmbeddedClusterError(HeadraceError):
@@ -137,15 +127,7 @@ def open_embedded(
     if one of them ends too early.
     """
     engine = engine or EngineChoice()
-    if engine.name != POOL:
-        require_library(engine.name)
-        read_most_slots(slots)
-    try:
-        number = parse_slots(slots, count_usable_cores())
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    if engine.name == POOL:
-        require_files_for(number)  # the limit is also that of the worker
+    _refuse_unusable(slots, engine)
     folder = Path(tempfile.mkdtemp(prefix="headrace-"))
     here = Ownership("embedded cluster")
 
@@ -173,23 +155,23 @@ def open_embedded(
         # It is opened now because the coordinator removes the folder before it ends.
         end = stack.enter_context(order.end_file.open("a+b"))
         key = ensure_key(order.key_file)
-        coordinator = _start("coordinator", order, log, subprocess.PIPE)
-        at_the_end(partial(_stop, coordinator))
+        coordinator = start_child("coordinator", order, log, subprocess.PIPE)
+        at_the_end(partial(stop_child, coordinator))
         # Both prepare at the same time, which is most of the time that the start takes.
-        worker = _start(
+        worker = start_child(
             "worker",
             order,
-            _inherit(2) if show_output else log,
-            _inherit(1) if show_output else subprocess.DEVNULL,
+            inherit_stream(2) if show_output else log,
+            inherit_stream(1) if show_output else subprocess.DEVNULL,
         )
-        at_the_end(partial(_stop, worker, coordinator))
-        first = _end_together({"worker": worker, "coordinator": coordinator})
+        at_the_end(partial(stop_child, worker, coordinator))
+        first = end_together({"worker": worker, "coordinator": coordinator})
         explain_end = partial(_explain_end, first, end, log)
         assert coordinator.stdout
         line = coordinator.stdout.readline()
         if not line:
             raise EmbeddedClusterError(explain_end("no embedded coordinator"))
-        _tell(worker, line)
+        tell_child(worker, line)
         address = parse_address(json.loads(line))
         is_open = engine.name == POOL
         try:
@@ -197,19 +179,32 @@ def open_embedded(
                 address, key, patience_seconds=0.0, encryption=Encryption("off")
             )
             at_the_end(opened.close)
-            kill_frozen = partial(_kill_frozen, coordinator, worker)
+            kill_frozen_ones = partial(kill_frozen, coordinator, worker)
             # Before any goodbye, because everybody would wait for a suspended process.
-            at_the_end(kill_frozen)
+            at_the_end(kill_frozen_ones)
             if not is_open:
                 # If the worker ends instead, the coordinator ends, too.
                 await_workers(opened.jobs, opened.jobs.workers)
                 is_open = True
             _warn_of_pickles(engine)
-            yield Embedded(address, opened, explain_end, kill_frozen)
+            yield Embedded(address, opened, explain_end, kill_frozen_ones)
         except UnreachableError:
             if is_open:
                 raise EmbeddedClusterError(explain_end()) from None
             raise _find_kind(first)(explain_end("")) from None
+
+
+def _refuse_unusable(slots: str, engine: EngineChoice) -> None:
+    """Refuse what is known not to work before anything is started. Raises UsageError."""
+    if engine.name != POOL:
+        require_library(engine.name)
+        read_most_slots(slots)
+    try:
+        number = parse_slots(slots, count_usable_cores())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if engine.name == POOL:
+        require_files_for(number)  # the limit is also that of the worker
 
 
 def _warn_of_pickles(engine: EngineChoice) -> None:
@@ -231,125 +226,6 @@ def _find_kind(first: Future[tuple[str, int]]) -> type[HeadraceError]:
             if role == "worker" and code == kind.exit_code:
                 return kind
     return EmbeddedClusterError
-
-
-def _end_together(children: dict[str, subprocess.Popen[bytes]]) -> Future[tuple[str, int]]:
-    """End each of the children when another one ends, as it would be useless on its own.
-
-    Returns which one was the first, and its exit code.
-    """
-    first: Future[tuple[str, int]] = Future()
-
-    def wait(role: str, child: subprocess.Popen[bytes]) -> None:
-        code = child.wait()
-        with contextlib.suppress(InvalidStateError):
-            first.set_result((role, code))
-        for other in children.values():
-            _ask_to_end(other)
-
-    for role, child in children.items():
-        name = f"embedded {role} watch"
-        threading.Thread(target=wait, args=(role, child), name=name, daemon=True).start()
-    return first
-
-
-def _inherit(number: int) -> int | None:
-    """Return this process's standard output or error for a child; nowhere if it has none.
-
-    If it has none, the number may belong to another file, to which a child must not print.
-    """
-    stream = sys.__stdout__ if number == 1 else sys.__stderr__
-    return subprocess.DEVNULL if stream is None else None
-
-
-def _start(
-    role: str,
-    order: Order,
-    log: IO[bytes] | int | None,
-    stdout: int | None,
-) -> subprocess.Popen[bytes]:
-    # What a user has set for another cluster does not apply to these two.
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")
-        or name in {"HEADRACE_PRIMES_ENGINE", portable.VARIABLE}
-    }  # fmt: skip
-    python_path = clean_pythonpath(environment.pop("PYTHONPATH", None))
-    if python_path is not None:
-        environment["PYTHONPATH"] = python_path
-    child: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own command line
-        [sys.executable, *list_safe_flags(), "-m", "headrace.child", role, order.write()],
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=log,
-        env=environment,
-        **OWN_GROUP,
-    )
-    _CHILDREN.add(child)
-    return child
-
-
-def _tell(worker: subprocess.Popen[bytes], line: bytes) -> None:
-    assert worker.stdin
-    # It has ended, or it is being ended because another one has: the watching threads report this.
-    with contextlib.suppress(BrokenPipeError, ValueError):
-        worker.stdin.write(line)
-        worker.stdin.flush()
-
-
-def _let_go_of_all() -> None:
-    """In a forked process: forget the children, which belong to the parent.
-
-    Its copies of their pipes are closed, so that they end when the parent's are closed.
-    """
-    for child in list(_CHILDREN):
-        child.returncode = 0
-        _close_pipes(child)
-    _CHILDREN.clear()
-
-
-call_after_fork(_let_go_of_all)
-
-
-def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
-    """Kill children that somebody has suspended, because they cannot react to being told to end."""
-    for child in children:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if is_stopped(child):
-                kill_group(child)
-
-
-def _ask_to_end(child: subprocess.Popen[bytes]) -> None:
-    """Tell a child to end: by a signal, or on Windows by closing its standard input."""
-    if LOOPS_TAKE_SIGNALS:
-        child.terminate()
-    elif child.stdin:
-        with contextlib.suppress(OSError):  # it has ended without reading everything
-            child.stdin.close()
-
-
-def _stop(child: subprocess.Popen[bytes], *needed: subprocess.Popen[bytes]) -> None:
-    """End a child, which may need others to answer while it ends."""
-    _ask_to_end(child)
-    last = time.monotonic() + STOP_SECONDS
-    try:
-        while child.poll() is None:
-            _kill_frozen(child, *needed)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(FROZEN_SECONDS)
-            if time.monotonic() > last:
-                kill_group(child)
-    except BaseException:  # a signal's handler or Ctrl-C: do not wait any longer
-        kill_group(child)
-        raise
-    _close_pipes(child)
-
-
-def _close_pipes(child: subprocess.Popen[bytes]) -> None:
-    for pipe in (child.stdin, child.stdout):
-        if pipe:
-            # It may still hold a message that the child did not read before it ended.
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
 
 
 def _explain_end(

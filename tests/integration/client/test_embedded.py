@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from headrace import embedded
+from headrace.child import processes
 from headrace.child.orders import Order
+from headrace.child.processes import RUNNING, STOP_SECONDS
 from headrace.cluster import Cluster
-from headrace.embedded import STOP_SECONDS, EmbeddedClusterError
+from headrace.embedded import EmbeddedClusterError
 from headrace.sessions import open_embedded_cluster
 from headrace_wire.engines import EngineChoice
 from headrace_wire.errors import ClosedError, UnreachableError, UsageError
@@ -31,14 +33,14 @@ def test_children_that_somebody_has_stopped_are_not_waited_for(
     frozen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pids: dict[str, int] = {}
-    start = embedded._start
+    start = processes.start_child
 
     def start_noted(role: str, *args: object) -> object:
         child = start(role, *args)  # type: ignore[arg-type] # as it was called
         pids[role] = child.pid
         return child
 
-    monkeypatch.setattr(embedded, "_start", start_noted)
+    monkeypatch.setattr(embedded, "start_child", start_noted)
     with open_embedded_cluster("1"):
         for role in frozen:
             os.kill(pids[role], signal.SIGSTOP)
@@ -50,13 +52,13 @@ def test_a_worker_leaves_a_program_that_goes_on_without_a_coordinator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     children: dict[str, subprocess.Popen[bytes]] = {}
-    start = embedded._start
+    start = processes.start_child
 
     def start_noted(role: str, *args: object) -> object:
         children[role] = start(role, *args)  # type: ignore[arg-type] # as it was called
         return children[role]
 
-    monkeypatch.setattr(embedded, "_start", start_noted)
+    monkeypatch.setattr(embedded, "start_child", start_noted)
     with open_embedded_cluster("1"):
         children["coordinator"].kill()
         assert children["worker"].wait(30) is not None
@@ -82,7 +84,7 @@ def test_a_coordinator_that_cannot_start_is_said_so_and_leaves_no_worker(
         open_embedded_cluster("1"),
     ):
         raise AssertionError("it opened")
-    assert all(child.poll() is not None for child in embedded._CHILDREN)
+    assert all(child.poll() is not None for child in RUNNING)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_a_cluster_without_an_address_is_started_for_the_program_and_ends_with_i
         assert list(job.results(timeout=60)) == [7, 8, 9, 10, 11]
         cluster.value("hits").add(1)
         assert str(cluster.address) in repr(cluster)
-    assert all(child.poll() is not None for child in embedded._CHILDREN)
+    assert all(child.poll() is not None for child in RUNNING)
     with pytest.raises(ClosedError):
         cluster.jobs()
 
@@ -150,7 +152,7 @@ def test_a_cluster_without_an_address_is_started_for_the_program_and_ends_with_i
 def test_a_started_cluster_says_why_it_is_no_longer_there() -> None:
     def ask_on_after_its_end() -> None:
         with Cluster() as cluster:
-            for child in embedded._CHILDREN:
+            for child in RUNNING:
                 child.kill()
             while True:
                 cluster.jobs()
