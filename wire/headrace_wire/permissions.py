@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 from headrace_wire.errors import StoreError
@@ -54,12 +55,21 @@ def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
         if not (place.is_dir() and not may_use(place, os.X_OK)):
             return ""
         use = ENTER
+    if use == WRITE and _is_read_only(place):
+        return f"{place} is on a file system that is mounted read-only: name a place on another"
     return _describe(place, use)
 
 
 def may_use(place: str | os.PathLike[str], how: int) -> bool:
     """Return whether this process may use a path; ``how`` is as for ``os.access``."""
     return os.access(place, how, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _is_read_only(place: Path) -> bool:
+    """Return whether nobody may write there, as far as the system says so."""
+    if sys.platform == "win32":
+        return False
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def _describe(place: Path, use: str) -> str:

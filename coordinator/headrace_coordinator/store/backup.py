@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from headrace_coordinator.checksums import compute_checksum
-from headrace_coordinator.store.disk import explain_files
+from headrace_coordinator.store.disk import explain_files, is_want_of_room
 from headrace_coordinator.store.files import DataFile, sync
 from headrace_coordinator.store.locks import INCOMPLETE, LOCK_SUFFIX, hold_payloads
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
@@ -67,6 +67,12 @@ def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -
     except BaseException as error:
         if is_ours:
             _clear(folder, keep_folder=existed)
+        if isinstance(error, sqlite3.Error | OSError) and is_want_of_room(error):
+            why = error.strerror if isinstance(error, OSError) else error
+            raise OutputError(
+                f"the backup cannot be written, as its disk is full ({why}): make room on the disk "
+                f"of {folder}"
+            ) from None
         if isinstance(error, OSError):
             where = error.filename or folder
             why = explain_system_error(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +18,7 @@ from headrace_coordinator.store.backup import STORE_NAME, back_up
 from headrace_coordinator.store.locks import INCOMPLETE, LOCK_SUFFIX, hold_payloads
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
+from headrace_coordinator.store.reader import connect
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.errors import OutputError, UsageError
@@ -199,3 +202,23 @@ def test_a_backup_that_fails_leaves_nothing(
     assert folder.exists() == existed
     assert not existed or not list(folder.iterdir())
     back_up(rig.data, folder, ignore)
+
+
+def test_a_disk_that_is_full_before_the_database_is_copied_is_no_fault_of_the_store(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.submit("a")
+    folder = tmp_path / "backup"
+
+    def limit(path: Path, **options: bool) -> sqlite3.Connection:
+        connection = connect(path, **options)
+        if path.parent == folder:
+            connection.execute("PRAGMA max_page_count = 2")
+        return connection
+
+    monkeypatch.setattr(backup, "connect", limit)
+    why = "its disk is full (database or disk is full)"
+    told = f"the backup cannot be written, as {why}: make room on the disk of {folder}"
+    with pytest.raises(OutputError, match=f"^{re.escape(told)}$"):
+        back_up(rig.data, folder, ignore)
+    assert not folder.exists()

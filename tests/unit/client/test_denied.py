@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,3 +107,23 @@ def open_again(place: Path) -> object:
     for folder in ("closed", "listed", "kept"):
         (place / folder).chmod(0o700)
         shutil.rmtree(place / folder)
+
+
+def test_a_read_only_file_system_is_not_a_matter_of_modes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    access, measure = os.access, os.statvfs
+    flags = {"f_flag": os.ST_RDONLY}
+    monkeypatch.setattr(
+        os, "access", lambda path, how, **options: how != os.W_OK and access(path, how, **options)
+    )
+    for name in ("", "file", "new"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "statvfs", lambda _: SimpleNamespace(**flags))
+            place = tmp_path / (name if name != "new" else "")
+            assert explain_denied(tmp_path / name, WRITE) == (
+                f"{place} is on a file system that is mounted read-only: name a place on another"
+            )
+        assert not measure(tmp_path).f_flag & os.ST_RDONLY
+        assert "(mode 0" in explain_denied(tmp_path / name, WRITE)
