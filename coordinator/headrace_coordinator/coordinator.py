@@ -188,15 +188,19 @@ class Coordinator:
         tls: SSLContext | None,
     ) -> HttpServer:
         """Make the server of the page, metrics and health."""
+        from headrace_coordinator.monitoring.http import HttpServer  # noqa: PLC0415 - not if embedded
+
         private_folders = settings.data, settings.key_file.parent
-        http = metrics.serve(
+        http = HttpServer(
             address,
+            metrics.registry,
             lambda: self._ledger.problem,
-            lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
-            None if settings.http_open else partial(self._server.list_keys, OBSERVER),
-            partial(_open_site, self._gate, metrics.page, private_folders),
-            descriptors - OWN_HTTP_DESCRIPTORS,
-            tls,
+            find_held=lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
+            find_tokens=None if settings.http_open else partial(self._server.list_keys, OBSERVER),
+            on_refused=metrics.note_refusal,
+            open_site=partial(_open_site, self._gate, metrics.page, private_folders),
+            tls=tls,
+            max_connections=descriptors - OWN_HTTP_DESCRIPTORS,
         )
         self._stack.callback(http.close)
         self._jobs.page = f"{'https' if tls else 'http'}://{http.bound}"

@@ -146,6 +146,7 @@ class HttpServer:
         address: Address,
         registry: CollectorRegistry,
         find_problem: Callable[[], str],
+        *,
         find_held: Callable[[], str] = str,
         find_tokens: Callable[[], Iterable[bytes]] | None = None,
         on_refused: Callable[[str], None] | None = None,

@@ -7,8 +7,7 @@ contain the id of a job or task.
 from __future__ import annotations
 
 import logging
-import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from prometheus_client import (
 )
 
 from headrace_coordinator.ledger.ledger import Ledger
-from headrace_coordinator.monitoring.http import HttpServer, OpenSite
 from headrace_coordinator.monitoring.key_metrics import KeyCollector
 from headrace_coordinator.monitoring.page_metrics import PageMetrics
 from headrace_coordinator.monitoring.queue_metrics import QueueCollector
@@ -33,7 +31,6 @@ from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.shared_objects import SharedObjects
-from headrace_wire.address import Address
 from headrace_wire.messages.jobs import DATA_SERVICE, JobStatus
 from headrace_wire.messages.reports import Sample
 from headrace_wire.refusal_log import REASONS
@@ -173,31 +170,6 @@ class CoordinatorMetrics:
         )
         for state in count():
             gauge.labels(state).set_function(partial(_read, count, state))
-
-    def serve(
-        self,
-        address: Address,
-        find_problem: Callable[[], str],
-        find_held: Callable[[], str],
-        find_tokens: Callable[[], Iterable[bytes]] | None,
-        open_site: OpenSite,
-        max_connections: int,
-        tls: ssl.SSLContext | None = None,
-    ) -> HttpServer:
-        """Return a server for the metrics, for which one of the tokens is required if there are
-        any, and for the page.
-        """
-        return HttpServer(
-            address,
-            self.registry,
-            find_problem,
-            find_held,
-            find_tokens,
-            self.note_refusal,
-            open_site,
-            tls,
-            max_connections,
-        )
 
     def note_commit(self, seconds: float) -> None:
         self._commit_seconds.observe(seconds)
