@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from headrace.calls import Calls, CallWithdrawnError
 from headrace.outcomes import Outcome, call_safely, read_timeout
 from headrace.pace import Pace
-from headrace.stream import Stream
+from headrace.streams.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import HeadraceError, NotAllowedError, UnreachableError

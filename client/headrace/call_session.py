@@ -18,7 +18,7 @@ from headrace.ownership import Ownership
 from headrace.pace import Pace
 from headrace.place import check_connecting, require_kind
 from headrace.sessions import open_session
-from headrace.stream import Stream
+from headrace.streams.stream import Stream
 from headrace.submission import SubmitOptions
 from headrace_services.calls import CallOptions
 from headrace_services.calls.main_module import describe_main

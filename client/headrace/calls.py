@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from headrace.outcomes import Outcome, call_safely
-from headrace.stream import Stream, refuse_large
+from headrace.streams.stream import Stream, refuse_large
 from headrace_services.calls import CallOptions, open_result, rebuild_failure
 from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer

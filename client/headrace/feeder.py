@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from headrace.outcomes import UnorderedIterator
-from headrace.stream import Stream
+from headrace.streams.stream import Stream
 from headrace.window import Window
 from headrace_services.calls import CallOptions
 

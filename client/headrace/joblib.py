@@ -33,7 +33,7 @@ from headrace.engine_choice import choose_engine
 from headrace.outcomes import Outcome
 from headrace.place import read_address
 from headrace.sessions import open_session
-from headrace.stream import Stream
+from headrace.streams.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_wire.address import Address
 from headrace_wire.encryption import Encryption

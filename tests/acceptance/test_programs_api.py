@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions, receiver
+from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions
+from headrace.streams import receiver
 from headrace_services.permits import RefusedError
 from headrace_services.primes import plan_count, plan_find
 from headrace_wire.errors import (

@@ -10,10 +10,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from headrace import stream
 from headrace.calls import BlockingCall, Calls, open_failure, open_outcomes
 from headrace.outcomes import Outcome
-from headrace.stream import Stream
+from headrace.streams import stream
+from headrace.streams.stream import Stream
 from headrace_services.calls import CallOptions, pickling
 from headrace_services.calls.transport import Serializer
 from headrace_services.calls.values import pack_value

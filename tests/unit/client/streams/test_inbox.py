@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from headrace import inbox as inbox_module
-from headrace.inbox import PLANNED_PIECES, Inbox
+from headrace.streams import inbox as inbox_module
+from headrace.streams.inbox import PLANNED_PIECES, Inbox
 from headrace_wire import window
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UnreachableError

@@ -19,7 +19,7 @@ from functools import partial
 
 from headrace.engine import Engine
 from headrace.job_base import FETCH_BYTES
-from headrace.lanes import Lanes
+from headrace.streams.lanes import Lanes
 from headrace_wire.locks import make_lock
 from headrace_wire.messages.results import Collected, CollectRequest
 from headrace_wire.messages.spans import Span

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import count
 
-from headrace.lifetime import Lifetime
-from headrace.receiver import Receiver
+from headrace.streams.lifetime import Lifetime
+from headrace.streams.receiver import Receiver
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.messages.results import Collected, ResultSpan

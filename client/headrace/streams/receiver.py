@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from headrace.inbox import Inbox
-from headrace.lifetime import Lifetime
+from headrace.streams.inbox import Inbox
+from headrace.streams.lifetime import Lifetime
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import HeadraceError, TaskFailedError

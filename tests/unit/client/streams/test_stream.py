@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from headrace import calls as calls_module
-from headrace import inbox, lifetime, outbox, outcomes, receiver, sender
-from headrace import stream as stream_module
+from headrace import outcomes
 from headrace.calls import Calls
 from headrace.outcomes import AsyncResult
-from headrace.stream import Stream
+from headrace.streams import inbox, lifetime, outbox, receiver, sender
+from headrace.streams import stream as stream_module
+from headrace.streams.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, unpack_batch

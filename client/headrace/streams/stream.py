@@ -20,11 +20,11 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 
 from headrace.engine import Engine
-from headrace.inbox import Inbox
-from headrace.lanes import Lanes
-from headrace.lifetime import Lifetime
-from headrace.receiver import Receiver, Waiter
-from headrace.sender import Sender
+from headrace.streams.inbox import Inbox
+from headrace.streams.lanes import Lanes
+from headrace.streams.lifetime import Lifetime
+from headrace.streams.receiver import Receiver, Waiter
+from headrace.streams.sender import Sender
 from headrace.submission import SubmitOptions, make_job_spec
 from headrace_services.service import Parameters
 from headrace_wire.bounds import MAX_NAMED_TASKS

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from headrace import outbox as module
-from headrace.lanes import Lanes
-from headrace.outbox import BATCH_TASKS, FAR_BATCH_BYTES, Outbox
+from headrace.streams import outbox as module
+from headrace.streams.lanes import Lanes
+from headrace.streams.outbox import BATCH_TASKS, FAR_BATCH_BYTES, Outbox
 from headrace_wire import window
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import UnreachableError

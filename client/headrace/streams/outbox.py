@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
 
-from headrace.lanes import Lanes
+from headrace.streams.lanes import Lanes
 from headrace_wire.batch import pack_batch
 from headrace_wire.locks import make_lock
 from headrace_wire.round_trip import FAR_SECONDS

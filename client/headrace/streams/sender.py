@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from headrace.lanes import Lanes
-from headrace.lifetime import Lifetime
-from headrace.outbox import Outbox
+from headrace.streams.lanes import Lanes
+from headrace.streams.lifetime import Lifetime
+from headrace.streams.outbox import Outbox
 from headrace.submission import advise_on_service, describe_span, wait_for_room
 from headrace_wire.api import JobQueueApi
 from headrace_wire.errors import HeadraceError, JobStateError, ServiceMissingError

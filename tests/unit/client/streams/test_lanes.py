@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headrace.lanes import Lanes
+from headrace.streams.lanes import Lanes
 from headrace_wire import window
 from headrace_wire.errors import UnreachableError
 from headrace_wire.round_trip import FAR_SECONDS
