@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from headrace.async_job import AsyncJob
 from headrace.async_sharing import AsyncSharedFactory
 from headrace.cluster_base import AwaitedCluster
+from headrace.connecting import check_connecting, find_encryption, read_address
 from headrace.coordinator_engine import PATIENCE_SECONDS
+from headrace.data_folder import read_key
 from headrace.outage import OutageNotice
 from headrace.own_methods import own_methods
-from headrace.place import check_connecting, find_encryption, read_address, read_key
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError, UsageError

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
-from headrace.place import read_address
+from headrace.connecting import read_address
 from headrace.submission import SubmitOptions
 from headrace_wire.address import Address
 from headrace_wire.bounds import MAX_INTEGER, TimeLimit, check_value

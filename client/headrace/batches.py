@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from headrace.reach import Reach
+from headrace.call_size import CallSize
 
 #: The maximum of bytes and items in one call to the coordinator, and that of bytes if it is far
 #: away. A single group may be larger.
@@ -13,9 +13,9 @@ FAR_PUT_BYTES = 16 << 20
 SHARED_BYTES, SHARED_VALUES = 4 << 20, 20_000
 
 
-def gather_inputs(inputs: Iterable[bytes], reach: Reach) -> Iterator[list[bytes]]:
+def gather_inputs(inputs: Iterable[bytes], call_size: CallSize) -> Iterator[list[bytes]]:
     """Yield lists of task inputs, each as large as one call can be at that moment."""
-    return gather(((one,) for one in inputs), lambda: reach.size_bytes, PUT_TASKS)
+    return gather(((one,) for one in inputs), lambda: call_size.size_bytes, PUT_TASKS)
 
 
 def gather_values(groups: Iterable[tuple[bytes, ...]]) -> Iterator[list[bytes]]:

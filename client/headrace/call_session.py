@@ -12,11 +12,11 @@ from typing import Any
 
 from headrace.arguments import read_initargs
 from headrace.cluster import Cluster
+from headrace.connecting import check_connecting, require_kind
 from headrace.data_uploader import DataUploader
 from headrace.engine_choice import choose_engine
 from headrace.ownership import Ownership
 from headrace.pace import Pace
-from headrace.place import check_connecting, require_kind
 from headrace.sessions import open_session
 from headrace.streams.stream import Stream
 from headrace.submission import SubmitOptions

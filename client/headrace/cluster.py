@@ -15,19 +15,19 @@ from headrace.blocking import BlockingCaller, blocking, finish_each
 from headrace.cluster_base import AwaitedCluster, ClusterBase
 from headrace.cluster_html import draw_overview, draw_workers
 from headrace.cluster_views import read_pages
+from headrace.connecting import (
+    check_connecting,
+    find_encryption,
+    read_address,
+    refuse_without_address,
+)
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
+from headrace.data_folder import read_key
 from headrace.engine import Engine
 from headrace.engine_choice import choose_engine
 from headrace.job import Job
 from headrace.outage import OutageNotice
 from headrace.own_methods import own_methods
-from headrace.place import (
-    check_connecting,
-    find_encryption,
-    read_address,
-    read_key,
-    refuse_without_address,
-)
 from headrace.program_end import end_with_program
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address

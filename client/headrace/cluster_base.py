@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from headrace.batches import FAR_PUT_BYTES, PUT_BYTES, gather_inputs
+from headrace.call_size import CallSize, measure_distance
 from headrace.cluster_views import AwaitedViews
 from headrace.data_jobs import DataJob, make_plan_specs
 from headrace.job_base import JobBase
-from headrace.reach import Reach, measure_distance
 from headrace.submission import (
     SubmitOptions,
     advise_on_service,
@@ -130,13 +130,13 @@ class ClusterBase(ABC, Generic[AnyJob]):
         on_held: Callable[[str], object],
     ) -> JobStatus:
         start = 0
-        reach = Reach(PUT_BYTES, FAR_PUT_BYTES, partial(measure_distance, self._find_jobs()))
-        batches = gather_inputs(inputs, reach)
+        call_size = CallSize(PUT_BYTES, FAR_PUT_BYTES, partial(measure_distance, self._find_jobs()))
+        batches = gather_inputs(inputs, call_size)
         while batch := await self._work(next, batches, None):
             packed, begun = pack_batch(batch), time.monotonic()
             start = await self._wait_for_room(on_held, JobQueueApi.put, job_id, start, packed)
             on_upload(start)
-            await reach.note(len(packed), time.monotonic() - begun)
+            await call_size.note(len(packed), time.monotonic() - begun)
         return await self._find_jobs().call(JobQueueApi.seal, job_id, start)
 
     async def _wait_for_room(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.place import require_kind
+from headrace.connecting import require_kind
 from headrace_wire.engines import EngineChoice, parse_engine
 from headrace_wire.errors import UsageError
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
-from headrace.made import MadeFiles
+from headrace.call_size import CallSize, measure_distance
 from headrace.missing import Received, describe_missing
 from headrace.progress import NEWS_SECONDS
-from headrace.reach import Reach, measure_distance
 from headrace.submission import describe_span
+from headrace.written_files import WrittenFiles
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
@@ -130,7 +130,7 @@ class JobBase:
         """
         service = load_service(self.status.service)
         try:
-            with MadeFiles() as made:
+            with WrittenFiles() as made:
                 aimed = replace(target, outputs=target.outputs or self.outputs, made=made)
                 return service.gather(self.status.operation, self.parameters, values, aimed)
         except HeadraceError:
@@ -173,13 +173,15 @@ class JobBase:
         """
         with self._open_wait(is_current=False):
             cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
-            reach = Reach(FETCH_BYTES, FAR_FETCH_BYTES, partial(measure_distance, self._jobs))
+            call_size = CallSize(
+                FETCH_BYTES, FAR_FETCH_BYTES, partial(measure_distance, self._jobs)
+            )
             while True:
                 request = FetchRequest(
                     job=self.id,
                     cursor=cursor,
                     ordered=ordered,
-                    max_bytes=reach.size_bytes,
+                    max_bytes=call_size.size_bytes,
                     wait_seconds=wait_seconds,
                     seen=seen,
                     known=True,
@@ -201,7 +203,7 @@ class JobBase:
                 if limit.is_over and not fetched.runs:
                     raise self._time_out()
                 with contextlib.suppress(UnreachableError), limit.applied():  # the next one tells
-                    await reach.note(sum(len(run.values) for run in fetched.runs), taken)
+                    await call_size.note(sum(len(run.values) for run in fetched.runs), taken)
 
     async def _watch(self, limit: Limit) -> AsyncGenerator[JobStatus]:
         """Iterate over the job's status, whenever it changes, until it ends. See ``Progress``."""

@@ -29,9 +29,9 @@ from typing import Any, cast
 from headrace.arrival import await_workers
 from headrace.calls import Calls
 from headrace.cluster import Cluster
+from headrace.connecting import read_address
 from headrace.engine_choice import choose_engine
 from headrace.outcomes import Outcome
-from headrace.place import read_address
 from headrace.sessions import open_session
 from headrace.streams.stream import Stream
 from headrace_services.calls import CallOptions

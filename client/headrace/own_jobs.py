@@ -10,10 +10,10 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from headrace.memory import Memory
+from headrace.state_files import StateFiles
 from headrace_services.service import Outputs
 
-_JOBS = Memory("jobs")
+_JOBS = StateFiles("jobs")
 
 
 class _Kept(Struct, frozen=True):

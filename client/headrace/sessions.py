@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from headrace.cluster import Cluster
+from headrace.connecting import refuse_without_address
 from headrace.embedded import open_embedded, open_for_program
-from headrace.place import refuse_without_address
 from headrace_services.calls.main_module import refuse_while_loading
 from headrace_wire.address import Address
 from headrace_wire.encryption import Encryption

@@ -10,7 +10,7 @@ from headrace.cli.kinds import PathKind
 from headrace.cli.options import option
 from headrace.cli.printing import tell
 from headrace.cli.progress import Progress
-from headrace.place import find_data_folder
+from headrace.data_folder import find_data_folder
 from headrace_wire.errors import EXIT_TASKS_FAILED
 from headrace_wire.words import count, format_bytes
 

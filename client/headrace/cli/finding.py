@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from headrace.cli.kinds import ValueKind
 from headrace.cli.show import describe_work
-from headrace.place import read_key
+from headrace.data_folder import read_key
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import JobId, describe, is_within, quote, split_hint
 from headrace_wire.encryption import choose_encryption

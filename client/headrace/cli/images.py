@@ -21,7 +21,7 @@ from headrace.cli.options import (
     overwrite_option,
 )
 from headrace.cli.session import carry_out
-from headrace.made import MadeFiles
+from headrace.written_files import WrittenFiles
 from headrace_services.images.formats import ALIASES, FORMATS
 from headrace_services.images.options import DEFAULT_MAX_MEGAPIXELS, DEFAULT_RADIUS
 from headrace_services.service import Outputs
@@ -129,7 +129,7 @@ def _make_callback(operation: str) -> Callable[..., None]:
 
 def _refuse_taken(outputs: Outputs) -> None:
     """Raise UsageError if files would be replaced that headrace has not written."""
-    made = MadeFiles()
+    made = WrittenFiles()
     taken: list[Path] = []
     for name in outputs.names:
         place = outputs.folder / name

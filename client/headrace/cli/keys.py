@@ -12,7 +12,7 @@ from headrace.cli.kinds import PathKind, WordKind
 from headrace.cli.options import combine, json_option, option
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.show import format_time, say_table
-from headrace.place import find_data_folder, find_key_file
+from headrace.data_folder import find_data_folder, find_key_file
 from headrace_wire.errors import OutputError, UsageError
 from headrace_wire.open_files import explain_system_error
 from headrace_wire.permissions import WRITE, explain_error, refuse_full_disk

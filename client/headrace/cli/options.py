@@ -23,7 +23,7 @@ from headrace.cli.kinds import (
     ValueKind,
     WordKind,
 )
-from headrace.place import list_key_files
+from headrace.data_folder import list_key_files
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
 from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption, is_loopback

@@ -28,7 +28,7 @@ from headrace.cli.options import (
     refuse_both,
 )
 from headrace.cli.printing import say, tell
-from headrace.place import find_data_folder, find_key_file
+from headrace.data_folder import find_data_folder, find_key_file
 from headrace_coordinator.queue.rules import (
     DEFAULT_HISTORY_SECONDS,
     DEFAULT_LEASE_SECONDS,

@@ -9,8 +9,8 @@ import pytest
 
 from headrace import AsyncCluster, Cluster, Executor, Pool
 from headrace.arguments import read_chunksize, read_place
+from headrace.connecting import find_encryption
 from headrace.engine_choice import choose_engine
-from headrace.place import find_encryption
 from headrace_services.calls.transport import check_serializer
 from headrace_wire.engines import EngineChoice
 from headrace_wire.errors import UsageError

@@ -1,37 +1,13 @@
-"""Where files are on this machine: the data folder, and the key in it."""
+"""The arguments of programs about a connection: address, key and TLS."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from headrace_wire.address import DEFAULT_PORT, Address, check_endpoint, parse_address
 from headrace_wire.bounds import check_value
 from headrace_wire.encryption import Encryption, choose_encryption
 from headrace_wire.errors import UsageError
-from headrace_wire.key import KEY_NAME, load_key
-
-
-def find_data_folder() -> Path:
-    """Return the user's state folder for headrace, by the XDG base directory specification."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - only if no folder is given
-
-    return user_state_path("headrace")
-
-
-def find_key_file(data: Path) -> Path:
-    """Return the key file in a data folder."""
-    return data / KEY_NAME
-
-
-def list_key_files() -> list[Path]:
-    """Return where workers and clients look for a key if no file is named.
-
-    First comes the data folder that ``HEADRACE_DATA`` names for the coordinator, then the user's.
-    """
-    named = os.environ.get("HEADRACE_DATA")
-    folders = [Path(named)] if named else []
-    return [find_key_file(folder) for folder in (*folders, find_data_folder())]
 
 
 def require_kind(value: object, kinds: type | tuple[type, ...], name: str, wanted: str) -> None:
@@ -60,18 +36,6 @@ def check_connecting(
     if on_lost is not None and not callable(on_lost):
         raise TypeError(f"on_lost must be a callable, not {type(on_lost).__name__}")
     check_value(float, patience_seconds, "patience_seconds")
-
-
-def read_key(key: bytes | None, key_file: str | Path | None) -> bytes:
-    """Return the key of a coordinator.
-
-    It is ``key``, or is read from ``key_file``, from the file that ``HEADRACE_KEY_FILE`` names, or
-    from the first of ``list_key_files``. Raises KeyRefusedError.
-    """
-    if key is not None:
-        return key
-    named = key_file or os.environ.get("HEADRACE_KEY_FILE")
-    return load_key(*([Path(named)] if named else list_key_files()))
 
 
 def refuse_without_address(**given: object) -> None:

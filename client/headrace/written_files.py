@@ -11,12 +11,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Self
 
-from headrace.memory import Memory
+from headrace.state_files import StateFiles
 
-_FOLDERS = Memory("made")
+_FOLDERS = StateFiles("made")
 
 
-class MadeFiles:
+class WrittenFiles:
     """The written files, by folder. Additions are stored when this is closed."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from msgspec import convert
 
-from headrace.place import find_data_folder
+from headrace.data_folder import find_data_folder
 from headrace_wire.system.secret_files import replace_file
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ FOLDER = "client"
 MOST_KEPT = 1000
 
 
-class Memory:
+class StateFiles:
     """Remembers one value, which JSON must support, for each key of a kind."""
 
     def __init__(self, kind: str) -> None:

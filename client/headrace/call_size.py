@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SLOW_SECONDS = 0.8
 
 
-class Reach:
+class CallSize:
     """The number of bytes of one call, from ``least`` to ``most``.
 
     ``measure`` returns how many seconds away the coordinator is, 0 if it is near. It is called at

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from headrace import memory, own_jobs
-from headrace.made import MadeFiles
-from headrace.memory import Memory
-from headrace.place import find_data_folder
+from headrace import own_jobs, state_files
+from headrace.data_folder import find_data_folder
+from headrace.state_files import StateFiles
+from headrace.written_files import WrittenFiles
 from headrace_services.service import Outputs
 
 
@@ -20,12 +20,12 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_ours(place: Path) -> bool:
-    return MadeFiles().is_ours(place, place.stat())
+    return WrittenFiles().is_ours(place, place.stat())
 
 
 def make(place: Path) -> None:
     place.write_bytes(b"made")
-    with MadeFiles() as made:
+    with WrittenFiles() as made:
         made.add(place, place.stat())
         assert made.is_ours(place, place.stat())
 
@@ -66,8 +66,8 @@ def test_a_job_is_known_where_it_was_submitted_and_until_it_is_forgotten(tmp_pat
 def test_what_is_remembered_is_for_its_user_alone_and_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory, "MOST_KEPT", 2)
-    kept = Memory("kind")
+    monkeypatch.setattr(state_files, "MOST_KEPT", 2)
+    kept = StateFiles("kind")
     for number in range(4):
         kept.write(str(number), number)
     folder = find_data_folder() / "client" / "kind"

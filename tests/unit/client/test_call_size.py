@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from headrace.reach import SLOW_SECONDS, Reach, measure_distance
+from headrace.call_size import SLOW_SECONDS, CallSize, measure_distance
 from headrace_wire.round_trip import FAR_SECONDS
 
 LEAST, MOST = 4, 32
 
 
-def note(reach: Reach, *calls: tuple[int, float]) -> list[int]:
+def note(call_size: CallSize, *calls: tuple[int, float]) -> list[int]:
     """How many bytes go in a call after each of these, which had so many and took so long."""
 
     async def run() -> list[int]:
         sizes: list[int] = []
         for size, seconds in calls:
-            await reach.note(size, seconds)
-            sizes.append(reach.size_bytes)
+            await call_size.note(size, seconds)
+            sizes.append(call_size.size_bytes)
         return sizes
 
     return asyncio.run(run())
@@ -38,27 +38,27 @@ class Way:
 
 def test_far_away_calls_get_larger_as_long_as_they_are_full_and_answered_soon() -> None:
     way = Way(0.2)
-    reach = Reach(LEAST, MOST, way.measure)
-    assert note(reach, (4, 0.2), (1, 0.2), (8, 0.2), (16, 0.3), (32, 0.3)) == [8, 8, 16, 32, 32]
+    call_size = CallSize(LEAST, MOST, way.measure)
+    assert note(call_size, (4, 0.2), (1, 0.2), (8, 0.2), (16, 0.3), (32, 0.3)) == [8, 8, 16, 32, 32]
     assert way.asked == 1
 
 
 def test_on_a_slow_link_calls_get_smaller_again() -> None:
-    reach = Reach(LEAST, MOST, Way(0.2).measure)
+    call_size = CallSize(LEAST, MOST, Way(0.2).measure)
     slow = 0.3 + SLOW_SECONDS
-    assert note(reach, (4, 0.2), (8, 0.5), (16, slow), (8, slow), (4, slow)) == [8, 16, 8, 4, 4]
+    assert note(call_size, (4, 0.2), (8, 0.5), (16, slow), (8, slow), (4, slow)) == [8, 16, 8, 4, 4]
 
 
 def test_a_long_way_is_not_taken_for_a_slow_one() -> None:
-    reach = Reach(LEAST, MOST, Way(2.0).measure)
-    assert note(reach, (4, 2.1), (8, 2.2)) == [8, 16]
+    call_size = CallSize(LEAST, MOST, Way(2.0).measure)
+    assert note(call_size, (4, 2.1), (8, 2.2)) == [8, 16]
 
 
 def test_near_calls_stay_as_they_are_also_where_a_coordinator_is_busy() -> None:
     quick, busy = Way(0.0), Way(0.0)
-    assert note(Reach(LEAST, MOST, quick.measure), (4, FAR_SECONDS / 2)) == [LEAST]
+    assert note(CallSize(LEAST, MOST, quick.measure), (4, FAR_SECONDS / 2)) == [LEAST]
     assert quick.asked == 0, "what is answered at once is near"
-    assert note(Reach(LEAST, MOST, busy.measure), (4, 0.2), (4, 0.2)) == [LEAST, LEAST]
+    assert note(CallSize(LEAST, MOST, busy.measure), (4, 0.2), (4, 0.2)) == [LEAST, LEAST]
     assert busy.asked == 1
 
 
