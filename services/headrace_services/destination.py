@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from headrace_wire.errors import OutputError
 from headrace_wire.open_files import explain_system_error
 from headrace_wire.system.secret_files import put_in_place
+from headrace_wire.system.unnamed_files import give_name, open_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,9 +26,9 @@ _BUFFER_BYTES = 2**20
 def open_destination(target: Target) -> Generator[BinaryIO]:
     """Open the target for writing.
 
-    A file is written beside its place under a temporary name and renamed when it is complete. If
-    anything goes wrong it is removed, and an older file is not changed. If the target exists and is
-    not a regular file, such as /dev/null or a pipe, it is written directly.
+    A file gets its name when it is complete. Until then it has none, or where this is impossible, a
+    temporary one. If anything goes wrong it is removed, and an older file is not changed. If the
+    target exists and is not a regular file, such as /dev/null or a pipe, it is written directly.
 
     Raises OutputError with one line if the target cannot be written. A ConnectionError is left to
     the caller: the reader of the stream has gone (BrokenPipeError), or it comes from the source of
@@ -66,9 +67,17 @@ def _open_file(path: Path) -> Generator[BinaryIO]:
             yield file
         return
     aside = place.with_name(f".{place.name[:200]}.{secrets.token_hex(4)}.part")
+    draft = open_unnamed(place.parent)
     try:
-        with aside.open("xb", buffering=_BUFFER_BYTES) as file:
-            yield file
+        if draft is None:
+            with aside.open("xb", buffering=_BUFFER_BYTES) as file:
+                yield file
+        else:
+            with os.fdopen(draft, "wb", buffering=_BUFFER_BYTES) as file:
+                yield file
+                file.flush()
+                # A name that exists is replaced in a second step.
+                give_name(draft, aside)
         put_in_place(aside, place)
     except BaseException:
         aside.unlink(missing_ok=True)

@@ -70,6 +70,9 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
     "no memory is refused to a slot": (
         "integration/worker/test_recycling.py::test_a_slot_gets_no_more_memory_than_its_limit",
     ),
+    "nobody can tell that a file system is mounted read-only": (
+        "unit/client/test_denied.py::test_a_read_only_file_system_is_not_a_matter_of_modes",
+    ),
     "there are no pidfds": (
         "integration/worker/test_exit_watch.py::test_a_system_that_is_out_of_descriptors_has_pidfds_all_the_same",
     ),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from pathlib import Path
 
 from headrace_wire.errors import StoreError
 from headrace_wire.open_files import explain_system_error
+from headrace_wire.system.folders import is_read_only
 from headrace_wire.system.users import find_user, name_user
 
 #: Uses of a file, for messages.
@@ -55,7 +55,7 @@ def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
         if not (place.is_dir() and not may_use(place, os.X_OK)):
             return ""
         use = ENTER
-    if use == WRITE and _is_read_only(place):
+    if use == WRITE and is_read_only(place):
         return f"{place} is on a file system that is mounted read-only: name a place on another"
     return _describe(place, use)
 
@@ -63,13 +63,6 @@ def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
 def may_use(place: str | os.PathLike[str], how: int) -> bool:
     """Return whether this process may use a path; ``how`` is as for ``os.access``."""
     return os.access(place, how, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _is_read_only(place: Path) -> bool:
-    """Return whether nobody may write there, as far as the system says so."""
-    if sys.platform == "win32":
-        return False
-    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def _describe(place: Path, use: str) -> str:
