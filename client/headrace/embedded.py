@@ -204,7 +204,7 @@ def _refuse_unusable(slots: str, engine: EngineChoice) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from None
     if engine.name == POOL:
-        require_files_for(number)  # the limit is also that of the worker
+        require_files_for(number, is_child=True)
 
 
 def _warn_of_pickles(engine: EngineChoice) -> None:

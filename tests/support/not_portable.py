@@ -42,6 +42,7 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
         "unit/wire/system/test_memory.py::test_ulimit_may_leave_a_process_less",
         "unit/wire/test_open_files.py::test_a_limit_that_may_be_raised_is_raised_as_far_as_needed",
         "unit/wire/test_open_files.py::test_another_one_is_told_with_what_is_needed",
+        "unit/wire/test_open_files.py::test_the_limit_of_a_program_whose_child_needs_more_stays",
         "unit/wire/test_open_files.py::test_the_systems_message_names_no_number_and_ours_does",
     ),
     "nobody can tell whether there is room in a pipe": (

@@ -44,13 +44,30 @@ def require_files(needed: int, what: str) -> None:
     permitted.
     """
     raise_limit(needed)
-    if read_limit() < needed:
-        raise UsageError(f"{explain_limit()}; {what} needs {needed}")
+    _refuse(read_limit(), needed, what)
 
 
-def explain_limit() -> str:
-    """Return the message that this process can open no more files."""
-    return f"this process may open only {read_limit()} files at once: raise the limit (`ulimit -n`)"
+def require_files_of_child(needed: int, what: str) -> None:
+    """Raise UsageError if a child of this process may not open as many files as it needs."""
+    _refuse(_read_most(), needed, what)
+
+
+def _read_most() -> int:
+    if LIMITS is None:
+        return USUAL_FILES
+    _, hard = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
+    return MOST_FILES if hard == LIMITS.RLIM_INFINITY else hard
+
+
+def _refuse(files: int, needed: int, what: str) -> None:
+    if files < needed:
+        raise UsageError(f"{explain_limit(files)}; {what} needs {needed}")
+
+
+def explain_limit(files: int | None = None) -> str:
+    """Return the message that this process can open no more files than these, or than its limit."""
+    files = read_limit() if files is None else files
+    return f"this process may open only {files} files at once: raise the limit (`ulimit -n`)"
 
 
 def is_limit_reached() -> bool:

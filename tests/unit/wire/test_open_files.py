@@ -19,6 +19,7 @@ from headrace_wire.open_files import (
     is_limit_reached,
     read_limit,
     require_files,
+    require_files_of_child,
 )
 from headrace_wire.permissions import explain_error
 
@@ -56,6 +57,16 @@ def test_another_one_is_told_with_what_is_needed() -> None:
         f"a worker with 9 slots needs {hard + 1}"
     )
     assert caught.value.exit_code == EXIT_USAGE
+
+
+def test_the_limit_of_a_program_whose_child_needs_more_stays(soft: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    require_files_of_child(hard, "a worker")
+    assert read_limit() == soft
+    with pytest.raises(
+        UsageError, match=f"may open only {hard} files .* a worker needs {hard + 1}"
+    ):
+        require_files_of_child(hard + 1, "a worker")
 
 
 def test_it_is_known_whether_hardly_any_file_can_be_opened(soft: int) -> None:
