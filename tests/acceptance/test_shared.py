@@ -59,7 +59,7 @@ def take_and_forget(_):
     return cluster.queue("items").get()
 
 def pry(_):
-    from headrace_services.home import THIS_SLOT
+    from headrace_services.this_slot import THIS_SLOT
     cluster = current_cluster()
     cluster.value("seen").set(1)
     with cluster.lock("held"):

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from headrace_services.home import THIS_SLOT
+from headrace_services.this_slot import THIS_SLOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

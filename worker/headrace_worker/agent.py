@@ -33,8 +33,8 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from headrace_services.home import Home
 from headrace_services.registry import find_engines
+from headrace_services.this_slot import Home
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name

@@ -18,10 +18,10 @@ from headrace_wire.messages.workers import Orders
 from headrace_wire.round_trip import RoundTrip
 from headrace_wire.system.heap import give_blocks_back
 from headrace_worker.engines.engine import Engine
-from headrace_worker.foresight import Outlook, Times, find_stuck_seconds, look_ahead
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.machine.processes import CpuMeter, read_usage
 from headrace_worker.pool.batch import count_tasks
+from headrace_worker.prefetch import Outlook, Times, find_stuck_seconds, look_ahead
 from headrace_worker.reporter import Reporter
 from headrace_worker.stop_signals import StopSignals
 from headrace_worker.wake import wait_until

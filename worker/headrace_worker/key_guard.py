@@ -29,7 +29,7 @@ from headrace_wire.key import SECRETS
 from headrace_wire.permissions import may_use
 from headrace_wire.system.landlock import explain_missing
 from headrace_wire.system.users import describe_user, find_user
-from headrace_worker.machine.places import find_aliases, find_changeable, follow
+from headrace_worker.machine.real_paths import find_aliases, find_changeable, follow
 from headrace_worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from headrace_worker.machine.places import find_changeable
+from headrace_worker.machine.real_paths import find_changeable
 
 #: Modules that a worker may need later, for example when its coordinator has moved.
 _NEEDED = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace.coordinator_engine import CoordinatorEngine
 from headrace.shared.session import SharedSession
-from headrace_services.home import THIS_SLOT
+from headrace_services.this_slot import THIS_SLOT
 from headrace_wire.errors import UsageError
 from headrace_wire.locks import make_lock
 

@@ -10,8 +10,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from headrace_coordinator.deaths import Deaths
 from headrace_coordinator.event_rate import EventRateLimit
+from headrace_coordinator.failure_burst import FailureBurst
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
@@ -77,7 +77,7 @@ class EventLog:
 
 def log_events(happened: Sequence[Event]) -> None:
     """Write a line for each event that concerns people."""
-    deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
+    bursts: defaultdict[str, FailureBurst] = defaultdict(FailureBurst)
     for event in happened:
         match event:
             case events.WorkerJoined():
@@ -111,11 +111,11 @@ def log_events(happened: Sequence[Event]) -> None:
                 extra = about(spec.id)
                 log.info("job %s: %s %s", spec.id, spec.service, spec.operation, extra=extra)
             case events.TaskDead():
-                if deaths[event.failure.job].add(event.failure):
+                if bursts[event.failure.job].add(event.failure):
                     _log_death(event.failure)
             case events.JobEnded():
-                if dead := deaths.pop(event.status.id, None):  # they come first
-                    _log_deaths(event.status.id, dead)
+                if burst := bursts.pop(event.status.id, None):  # they come first
+                    _log_others(event.status.id, burst)
                 _log_end(event.status)
             case events.CountersRefused():
                 log.warning(
@@ -131,12 +131,12 @@ def log_events(happened: Sequence[Event]) -> None:
                 log.info("job %s is deleted", event.job, extra=about(event.job))
             case _:
                 pass  # for the store, metrics and waiting calls
-    for job, dead in deaths.items():
-        _log_deaths(job, dead)
+    for job, burst in bursts.items():
+        _log_others(job, burst)
 
 
-def _log_deaths(job: str, dead: Deaths) -> None:
-    if more := dead.sum_up():
+def _log_others(job: str, burst: FailureBurst) -> None:
+    if more := burst.sum_up():
         line = clean_line(more[:MOST_MESSAGE_CHARACTERS])
         log.warning("job %s: %s", job, line[:MOST_MESSAGE_CHARACTERS], extra=about(job))
 

@@ -30,8 +30,8 @@ from headrace_coordinator.monitoring.http_request import (
     read_request,
     refuse,
 )
+from headrace_coordinator.monitoring.request_rate import RequestRateLimit
 from headrace_coordinator.monitoring.scrapes import Scrapes
-from headrace_coordinator.monitoring.turns import Turns
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits
@@ -169,7 +169,7 @@ class HttpServer:
         limits = ServerLimits(
             max_pending=strangers, max_connections=max_connections - strangers, worker_reserve=0
         )
-        self._turns = Turns(NEW_GUESTS_PER_SECOND)
+        self._guest_rate = RequestRateLimit(NEW_GUESTS_PER_SECOND)
         self._guests: dict[asyncio.Task[None], Guest] = {}
         self._admission = Admission[asyncio.Task[None]](limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
@@ -280,7 +280,7 @@ class HttpServer:
                 if is_own or not self._open_site:
                     await self._serve_one(reader, request, host)
                     return
-                await self._turns.take()
+                await self._guest_rate.take()
             if self._site is None:
                 self._site = self._open_site(self._answer_plainly)
             await self._host(self._site, transport, head, host)

@@ -19,8 +19,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from headrace_coordinator.deaths import Deaths
 from headrace_coordinator.event_rate import EventRateLimit
+from headrace_coordinator.failure_burst import FailureBurst
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.topics import EVENTS
@@ -72,7 +72,7 @@ class _Batch:
     def __init__(self) -> None:
         self._expired: set[str] = set()
         #: By job, and by the name of the key that it was submitted with.
-        self._deaths: defaultdict[tuple[str, str], Deaths] = defaultdict(Deaths)
+        self._bursts: defaultdict[tuple[str, str], FailureBurst] = defaultdict(FailureBurst)
 
     def add(self, event: Event) -> bool:
         """Add an event. Returns whether it is kept by itself."""
@@ -80,7 +80,7 @@ class _Batch:
             case events.TaskDead(failure=failure):
                 if failure.reason == WITHDRAWN:
                     return False  # its client wanted that
-                return self._deaths[failure.job, event.submitted_by].add(failure)
+                return self._bursts[failure.job, event.submitted_by].add(failure)
             case events.JobExpired():
                 self._expired.add(event.job)
             case events.JobDeleted():
@@ -91,8 +91,8 @@ class _Batch:
 
     def sum_up(self, job: str | None = None) -> Iterator[Entry]:
         """Yield what is kept of the counted failures of a job, or of all jobs."""
-        for whose in [one for one in self._deaths if job in (None, one[0])]:
-            if more := self._deaths.pop(whose).sum_up():
+        for whose in [one for one in self._bursts if job in (None, one[0])]:
+            if more := self._bursts.pop(whose).sum_up():
                 yield Entry("task-failed", whose[0], "", more, whose[1])
 
 

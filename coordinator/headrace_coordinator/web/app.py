@@ -1,9 +1,11 @@
-"""The web application: pages, login, static files and the JSON API, behind one door.
+"""The web application: pages, login, static files and the JSON API, for authenticated requests.
 
-Door ─► /            pages
-        /login …     a token becomes a session
-        /static/…    files that pages refer to
-        /api/v1/…    the methods of the API as JSON
+    Authentication ─► /            pages
+                      /login …     a token becomes a session
+                      /static/…    files that pages refer to
+                      /api/v1/…    the methods of the API as JSON
+
+Metrics and health are answered in ``monitoring.http``, before a request comes here.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace_coordinator.monitoring.page_metrics import PageMetrics
 from headrace_coordinator.web import json_api, openapi, results, stream
-from headrace_coordinator.web.door import Door, is_link
+from headrace_coordinator.web.authentication import Authentication, is_link
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate
 from headrace_coordinator.web.login import log_in, log_in_by_link, log_out, show_login
@@ -53,7 +55,7 @@ def make_app(gate: Gate, metrics: PageMetrics, private: Iterable[Path] = ()) -> 
         ],
         middleware=[
             Middleware(Measured, metrics=metrics),
-            Middleware(Door, gate=gate, sessions=Sessions(gate.secret)),
+            Middleware(Authentication, gate=gate, sessions=Sessions(gate.secret)),
             Middleware(Links),
         ],
         exception_handlers={HTTPException: _answer, HeadraceError: _answer},

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headrace_coordinator.web.asked import SPANS, AskedJobs, read_asked
 from headrace_coordinator.web.display import count
+from headrace_coordinator.web.job_query import SPANS, JobQuery, read_job_query
 from headrace_coordinator.web.rendering import render
 from headrace_wire.messages.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobStatus
 from headrace_wire.messages.workers import WorkerStatus
@@ -19,7 +19,7 @@ BUILT_IN = frozenset({"primes", "images", "calls"})
 
 async def show_jobs(request: Request) -> Response:
     """Show a page of jobs."""
-    asked = read_asked(request.query_params)
+    asked = read_job_query(request.query_params)
     call = request.state.visitor.call
     listed: tuple[JobStatus, ...] = await call("jobs", asked.before, chosen=asked.chosen)
     total: int = await call("count_jobs", asked.chosen)
@@ -46,7 +46,7 @@ async def show_jobs(request: Request) -> Response:
     )
 
 
-def _list_services(workers: tuple[WorkerStatus, ...], asked: AskedJobs) -> list[str]:
+def _list_services(workers: tuple[WorkerStatus, ...], asked: JobQuery) -> list[str]:
     """Return the services that can be selected."""
     names = BUILT_IN.union({asked.chosen.service}, *(worker.engines for worker in workers))
     return sorted(name for name in names if name and "+" not in name)

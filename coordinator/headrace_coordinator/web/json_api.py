@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headrace_coordinator.web.authentication import check_forgery
 from headrace_coordinator.web.body import read_body
-from headrace_coordinator.web.door import check_forgery
 from headrace_coordinator.web.json_models import to_model
 from headrace_coordinator.web.methods import Method, list_methods, takes_list
 from headrace_coordinator.web.names import register_names

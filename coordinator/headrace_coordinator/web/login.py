@@ -9,8 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from headrace_coordinator.web.authentication import (
+    check_forgery,
+    find_next,
+    is_own,
+    name_peer,
+    write_cookie,
+)
 from headrace_coordinator.web.body import read_body
-from headrace_coordinator.web.door import check_forgery, find_next, is_own, name_peer, write_cookie
 from headrace_coordinator.web.gate import refuse_token
 from headrace_coordinator.web.rendering import render
 from headrace_wire.session import audit

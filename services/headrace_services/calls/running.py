@@ -24,10 +24,10 @@ from headrace_services.calls.transport import (
     unpickle_value,
 )
 from headrace_services.calls.values import unpack_value
-from headrace_services.home import THIS_SLOT
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Kept, Parameters, TaskRunner
 from headrace_services.task import current_task
+from headrace_services.this_slot import THIS_SLOT
 from headrace_wire.encoding import unpack
 from headrace_wire.tracing import open_span
 

@@ -19,7 +19,7 @@ from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UsageError
 from headrace_worker import key_guard
 from headrace_worker.key_guard import Guard, guard_key, plan_guard
-from headrace_worker.machine import places
+from headrace_worker.machine import real_paths
 from headrace_worker.settings import WorkerSettings
 
 
@@ -32,7 +32,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return not mode & os.W_OK or Path(path) in writable
 
         monkeypatch.setattr("headrace_worker.key_guard.os.access", may)
-        monkeypatch.setattr(places, "may_change", lambda path: Path(path) in writable)
+        monkeypatch.setattr(real_paths, "may_change", lambda path: Path(path) in writable)
 
     monkeypatch.setattr(key_guard, "explain_missing", lambda: "")
     monkeypatch.setattr(key_guard, "find_aliases", lambda _: set[str]())

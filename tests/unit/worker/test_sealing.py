@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace_worker.machine import places
+from headrace_worker.machine import real_paths
 from headrace_worker.sealing import seal_imports
 
 
@@ -24,7 +24,7 @@ def test_only_what_nobody_could_change_is_imported_afterwards(
     (tmp_path / "package" / "__init__.py").touch()
     (tmp_path / "package" / "inner.py").touch()
     changeable = {str(writable), str(tmp_path / "package" / "inner.py")}
-    monkeypatch.setattr(places, "may_change", changeable.__contains__)
+    monkeypatch.setattr(real_paths, "may_change", changeable.__contains__)
     monkeypatch.setattr(sys, "path", [str(writable), str(tmp_path), *sys.path])
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     monkeypatch.setattr(sys, "modules", {**sys.modules})

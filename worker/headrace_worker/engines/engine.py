@@ -14,11 +14,11 @@ from typing import Protocol
 
 from headrace_wire.messages.reports import ReturnedSpan
 from headrace_wire.messages.workers import RunningTask
-from headrace_worker.foresight import Times
 from headrace_worker.link.messages import Progress, TaskLine
 from headrace_worker.machine.processes import Usage
 from headrace_worker.pool.batch import Batch, Event
 from headrace_worker.pool.tally import Tally
+from headrace_worker.prefetch import Times
 
 
 class Engine(Protocol):

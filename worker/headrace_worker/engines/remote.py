@@ -28,11 +28,11 @@ from headrace_services.permits import Permits
 from headrace_wire.log_format import about
 from headrace_wire.messages.failures import ERROR, TIMEOUT, Reason
 from headrace_wire.messages.reports import ReturnedSpan
-from headrace_worker.engines.brought import Brought, are_large
 from headrace_worker.engines.grid import Grid, GridAwayError, SpanLostError
 from headrace_worker.engines.messages import SpanCall, SpanNews, SpanOutcome
 from headrace_worker.engines.remote_figures import RemoteFigures
 from headrace_worker.engines.remote_run import RemoteRun
+from headrace_worker.engines.sent_data import SentData, are_large
 from headrace_worker.engines.settling import Settling
 from headrace_worker.engines.span_size import choose_tasks, count_room
 from headrace_worker.link.messages import TaskLine
@@ -76,7 +76,7 @@ class RemoteEngine(RemoteFigures):
         self._name = os.urandom(8).hex()
         self._backlog = Backlog()
         self._settling = Settling()
-        self._brought = Brought(grid)
+        self._sent_data = SentData(grid)
         self._runs: dict[int, RemoteRun] = {}
         self._last_run = 0
         self._ended = 0.0
@@ -201,7 +201,7 @@ class RemoteEngine(RemoteFigures):
         """Run a span, and settle its tasks."""
         batch = run.span.batch
         try:
-            shared = await self._brought.share(batch)
+            shared = await self._sent_data.share(batch)
             packed = await self._grid.run(self._pack_call(run), shared)
             outcome = msgspec.msgpack.decode(packed, type=SpanOutcome)
         except asyncio.CancelledError:

@@ -9,11 +9,11 @@ from headrace_worker.engines.grid import Grid
 from headrace_worker.engines.remote_run import RemoteRun
 from headrace_worker.engines.settling import Settling
 from headrace_worker.engines.span_size import SPAN_SECONDS, count_room
-from headrace_worker.foresight import Times
 from headrace_worker.link.messages import Progress
 from headrace_worker.machine.processes import Usage
 from headrace_worker.pool.backlog import Backlog
 from headrace_worker.pool.tally import Tally
+from headrace_worker.prefetch import Times
 
 
 class RemoteFigures:

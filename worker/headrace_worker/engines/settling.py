@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from headrace_wire.messages.failures import Reason, TaskFailure
 from headrace_wire.messages.reports import DoneSpan, ReturnedSpan
-from headrace_worker.foresight import Times, mix_times
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.link.messages import TaskFailed, TasksDone
 from headrace_worker.pool.backlog import Span, return_spans
 from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.dispatch import Paces
 from headrace_worker.pool.tally import Tally
+from headrace_worker.prefetch import Times, mix_times
 
 
 class Settling:

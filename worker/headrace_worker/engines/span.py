@@ -18,9 +18,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from headrace_services.home import THIS_SLOT
 from headrace_services.permits import Permits
 from headrace_services.task import host_tasks
+from headrace_services.this_slot import THIS_SLOT
 from headrace_wire.version import VERSION
 from headrace_worker.engines.messages import SpanCall, SpanOutcome
 from headrace_worker.engines.span_run import IsCancelled, SpanRun, Tell

@@ -11,10 +11,10 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from headrace_services.home import THIS_SLOT
 from headrace_services.registry import load_service
 from headrace_services.service import TaskRunner
 from headrace_services.task import Task
+from headrace_services.this_slot import THIS_SLOT
 from headrace_wire.batch import pack_batch
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
 from headrace_worker.engines.messages import SpanCall, SpanNews, SpanOutcome

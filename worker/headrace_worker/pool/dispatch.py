@@ -10,8 +10,8 @@ import math
 
 from msgspec import Struct
 
-from headrace_worker.foresight import Times
 from headrace_worker.link.runners import KeptJobs
+from headrace_worker.prefetch import Times
 
 #: The maximum work of a slot in seconds. A task is short if it takes no longer than this.
 PIECE_SECONDS = 0.05

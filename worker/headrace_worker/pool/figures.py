@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from headrace_wire.messages.workers import RunningTask
-from headrace_worker.foresight import Times, mix_times
 from headrace_worker.link.messages import Progress
 from headrace_worker.machine.processes import Usage, read_usage
 from headrace_worker.pool.backlog import Backlog, Span
 from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.dispatch import Paces
 from headrace_worker.pool.supervisor import Supervisor
+from headrace_worker.prefetch import Times, mix_times
 
 
 class PoolFigures:

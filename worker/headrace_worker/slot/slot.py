@@ -25,10 +25,10 @@ from typing import NoReturn, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from headrace_services.home import THIS_SLOT, Home
 from headrace_services.permits import Permits
 from headrace_services.service import Service, TaskRunner
 from headrace_services.task import host_tasks
+from headrace_services.this_slot import THIS_SLOT, Home
 from headrace_wire.log_format import LogFormat
 from headrace_wire.system.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.system.open_flags import CLOEXEC

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from headrace_coordinator import event_rate
-from headrace_coordinator.deaths import MOST_DEATHS_AT_ONCE
+from headrace_coordinator.failure_burst import MOST_AT_ONCE
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving import journal
@@ -131,7 +131,7 @@ def test_jobs_that_keep_data_for_others_are_not_told(kept: Journal) -> None:
 def test_of_many_deaths_at_once_a_few_are_told_and_the_others_counted(kept: Journal) -> None:
     kept.note([make_death(index) for index in range(1000)])
     texts = [event.text for event in read(kept).events]
-    assert len(texts) == MOST_DEATHS_AT_ONCE + 1
+    assert len(texts) == MOST_AT_ONCE + 1
     assert texts[-1].startswith("995 more tasks have failed for good, most often like task 5: ")
     assert texts[-1].endswith(explain_failure(make_death(5).failure))
 
@@ -147,7 +147,7 @@ def test_the_deaths_of_a_job_are_counted_before_it_is_said_to_have_ended(kept: J
     kept.note(rig.queue.state.drain_events())
     kinds = list_kinds(read(kept))
     assert kinds[-2:] == ["task-failed", "job-failed"]
-    assert kinds.count("task-failed") == MOST_DEATHS_AT_ONCE + 1
+    assert kinds.count("task-failed") == MOST_AT_ONCE + 1
 
 
 def test_a_reader_goes_on_where_it_was(kept: Journal) -> None:

@@ -22,7 +22,7 @@ from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.messages.reports import DoneSpan, ReturnedSpan
-from headrace_worker.engines import brought
+from headrace_worker.engines import sent_data
 from headrace_worker.engines.engine import Engine
 from headrace_worker.engines.grid import SpanLostError
 from headrace_worker.engines.remote import RemoteEngine
@@ -314,7 +314,7 @@ def test_slots_come_and_go() -> None:
 
 
 def test_large_parameters_are_brought_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(brought, "SHARED_BYTES", 100)
+    monkeypatch.setattr(sent_data, "SHARED_BYTES", 100)
     grid = ThreadGrid(1)
     large = b"x" * 1000
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from headrace_services.home import Home
 from headrace_services.permits import Permits
+from headrace_services.this_slot import Home
 from headrace_wire.address import Address
 from headrace_worker.launch import forked_slot
 from headrace_worker.launch.forked_slot import ForkedSlot

@@ -17,7 +17,7 @@ SHARED_BYTES = 64 << 10
 KEPT_SHARED = 8
 
 
-class Brought:
+class SentData:
     """The data of the last few jobs that was given to a grid."""
 
     def __init__(self, grid: Grid) -> None:

@@ -8,13 +8,13 @@ from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.words import count
 
 #: How many tasks of one job are reported individually if many fail at the same time.
-MOST_DEATHS_AT_ONCE = 5
+MOST_AT_ONCE = 5
 
 #: How many of the others are grouped, to find out what most of them have in common.
 MOST_GROUPED = 200
 
 
-class Deaths:
+class FailureBurst:
     """The tasks of one job that failed for good at the same time."""
 
     def __init__(self) -> None:
@@ -24,9 +24,9 @@ class Deaths:
     def add(self, failure: TaskFailure) -> bool:
         """Count a failure. Returns whether it is to be reported individually."""
         self._count += 1
-        if self._count <= MOST_DEATHS_AT_ONCE:
+        if self._count <= MOST_AT_ONCE:
             return True
-        if self._count - MOST_DEATHS_AT_ONCE <= MOST_GROUPED:
+        if self._count - MOST_AT_ONCE <= MOST_GROUPED:
             self._groups.add([failure])
         return False
 
@@ -34,7 +34,7 @@ class Deaths:
         """Return a line about the others: how many there are, and the most common failure. "" if
         there are none.
         """
-        others = self._count - MOST_DEATHS_AT_ONCE
+        others = self._count - MOST_AT_ONCE
         if others <= 0:
             return ""
         shown = self._groups.show().groups

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace_coordinator.monitoring.http import Seat
-from headrace_coordinator.monitoring.turns import Turns
+from headrace_coordinator.monitoring.request_rate import RequestRateLimit
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate, Visitor
 from headrace_coordinator.web.problems import answer_problem, describe_status
@@ -57,14 +57,14 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 API = "/api/"
 
 
-class Door:
+class Authentication:
     """Wraps the application."""
 
     def __init__(self, app: ASGIApp, gate: Gate, sessions: Sessions) -> None:
         self._app = app
         self._gate = gate
         self._sessions = sessions
-        self._turns = Turns(STRANGERS_PER_SECOND)
+        self._stranger_rate = RequestRateLimit(STRANGERS_PER_SECOND)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,7 +97,7 @@ class Door:
 
     async def _take_turn(self, seat: Seat) -> None:
         """Let a peer without a token wait. Raises ClientDisconnect if it disconnects meanwhile."""
-        if not await self._turns.take(lambda: seat.is_free):
+        if not await self._stranger_rate.take(lambda: seat.is_free):
             raise ClientDisconnect
 
     async def _admit(self, request: Request) -> tuple[Response | None, Session | None]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace_worker.machine import places
-from headrace_worker.machine.places import find_aliases, find_changeable, follow, may_change
+from headrace_worker.machine import real_paths
+from headrace_worker.machine.real_paths import find_aliases, find_changeable, follow, may_change
 from support.privileges import obey_modes
 
 MOUNTS = r"""
@@ -74,10 +74,10 @@ def test_who_owns_a_folder_may_change_what_is_in_it_whatever_its_mode(
     inner = folder / "inner"
     folder.chmod(0o755)
     inner.touch()
-    monkeypatch.setattr(places, "may_change", {str(folder)}.__contains__)
+    monkeypatch.setattr(real_paths, "may_change", {str(folder)}.__contains__)
     assert find_changeable(str(inner)) == find_changeable(str(folder)) == str(folder)
     folder.chmod(0o1755)
-    monkeypatch.setattr(places, "find_user", lambda: -1)
+    monkeypatch.setattr(real_paths, "find_user", lambda: -1)
     assert not find_changeable(str(inner))  # as in /tmp, where it is another user's
     monkeypatch.undo()
     folder.chmod(0o555)

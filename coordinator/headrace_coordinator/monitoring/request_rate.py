@@ -14,7 +14,7 @@ def _stays() -> bool:
     return False
 
 
-class Turns:
+class RequestRateLimit:
     """Lets waiting requests proceed in the order in which they arrived."""
 
     def __init__(self, per_second: float) -> None:

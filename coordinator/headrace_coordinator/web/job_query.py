@@ -31,7 +31,7 @@ SPANS = (
 
 
 @dataclass(frozen=True)
-class AskedJobs:
+class JobQuery:
     """A page of the list. ``trail`` has the numbers before which the pages up to this one begin."""
 
     chosen: JobFilter
@@ -85,7 +85,7 @@ class AskedJobs:
         }
 
 
-def read_asked(query: QueryParams) -> AskedJobs:
+def read_job_query(query: QueryParams) -> JobQuery:
     """Parse the URL of a page. Invalid parts are reported, and not requested."""
     within = query.get("within", "")
     if within not in dict(SPANS):
@@ -109,9 +109,9 @@ def read_asked(query: QueryParams) -> AskedJobs:
     kind = make_model(JobFilter)
     try:
         model = msgspec.convert(fields, kind, strict=False)
-        return AskedJobs(JobFilter(**msgspec.structs.asdict(model)), within, trail)
+        return JobQuery(JobFilter(**msgspec.structs.asdict(model)), within, trail)
     except msgspec.ValidationError as error:
-        return AskedJobs(
+        return JobQuery(
             JobFilter(limit=JOBS_SHOWN),
             "",
             (),

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headrace_coordinator.monitoring import turns
+from headrace_coordinator.monitoring import request_rate
 from headrace_coordinator.monitoring.audit import AUDIT_NAME
-from headrace_coordinator.web import door
+from headrace_coordinator.web import authentication
 from headrace_wire.key_book import make_named_key, revoke_key
 from headrace_wire.page_links import make_link_token
 from headrace_wire.roles import Role
@@ -281,8 +281,8 @@ def test_private_jobs_are_private_here_too(tmp_path: Path) -> None:
 def test_strangers_wait_for_their_turn_and_others_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 4)
-    monkeypatch.setattr(turns, "BURST_SECONDS", 0.0)
+    monkeypatch.setattr(authentication, "STRANGERS_PER_SECOND", 4)
+    monkeypatch.setattr(request_rate, "BURST_SECONDS", 0.0)
     with open_site(tmp_path) as own, own.visit() as stranger, own.call() as program:
         begun = time.monotonic()
         for _ in range(3):

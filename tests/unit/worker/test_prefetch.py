@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_worker.foresight import (
+from headrace_worker.prefetch import (
     LONG_ROUND_TRIPS,
     ROUND_TRIPS,
     SLACK_SECONDS,
