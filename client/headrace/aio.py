@@ -18,7 +18,7 @@ from headrace.cluster_base import AwaitedCluster
 from headrace.connecting import check_connecting, find_encryption, read_address
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.data_folder import read_key
-from headrace.outage import OutageNotice
+from headrace.outage import OutageNotice, find_end
 from headrace.own_methods import own_methods
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
@@ -60,7 +60,7 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         self._address = place
         self._key = key
         self._key_file = key_file
-        self._on_lost = on_lost or OutageNotice(patience_seconds).note
+        self._on_lost = on_lost or OutageNotice(patience_seconds)
         self._patience_seconds = patience_seconds
         self._manager: QueueManager | None = None
 
@@ -80,6 +80,7 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
             key,
             patience_seconds=self._patience_seconds,
             on_lost=self._on_lost,
+            on_connected=find_end(self._on_lost),
             encryption=encryption,
         )
         self._jobs = self._manager.async_jobs()

@@ -73,7 +73,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
     Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError if nothing answers at
     the address of the coordinator or the engine. If the coordinator goes away later, calls wait up
     to ``patience_seconds`` for it to come back. ``on_lost`` is called with the error of each
-    attempt that is repeated; without it, one warning is logged.
+    attempt that is repeated; without it, a warning is logged, and another when it is back.
     """
 
     #: The coordinator and worker that were started for this program, if any.
@@ -100,7 +100,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
         self._stack = contextlib.ExitStack()
         encryption = find_encryption(tls)
         self._address: Address | str = place
-        on_lost = on_lost or OutageNotice(patience_seconds).note
+        on_lost = on_lost or OutageNotice(patience_seconds)
         self._engine: Engine = CoordinatorEngine(
             place,
             read_key(key, key_file),

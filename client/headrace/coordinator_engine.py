@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from headrace.outage import find_end
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.encryption import AUTOMATIC, Encryption
@@ -19,7 +20,7 @@ class CoordinatorEngine:
 
     Raises KeyRefusedError, and UnreachableError if nothing answers at the address. If the
     coordinator goes away later, calls wait for it for ``patience_seconds``, and ``on_lost`` is
-    called.
+    called. An OutageNotice as ``on_lost`` also notes when the coordinator is back.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class CoordinatorEngine:
             key,
             patience_seconds=patience_seconds,
             on_lost=on_lost,
+            on_connected=find_end(on_lost),
             encryption=encryption,
         )
         self._jobs = self._manager.jobs()

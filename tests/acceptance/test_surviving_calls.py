@@ -70,23 +70,27 @@ def test_calls_outlive_the_coordinator(own_site: Site, users: Users) -> None:
     users.finish()
 
 
-def test_a_pool_says_soon_that_its_coordinator_is_away(
+def test_a_pool_says_soon_that_its_coordinator_is_away_and_that_it_is_back(
     own_site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     own_site.add_worker("--slots", "1", "--allow", "time:sleep")
     with Pool(own_site.address, key_file=own_site.data / "key") as pool:
-        result = pool.apply_async("time:sleep", (3,))
+        result = pool.apply_async("time:sleep", (6,))
         with own_site.open_cluster() as cluster:
             wait_until(lambda: cluster.overview().leased)
-        own_site.coordinator.kill()
-        killed = time.monotonic()
-        wait_until(lambda: caplog.messages)
-        assert time.monotonic() - killed < 10
-        own_site.restart_coordinator()
+        for _ in range(2):
+            own_site.coordinator.kill()
+            killed = time.monotonic()
+            wait_until(lambda: len(caplog.messages) % 2 == 1)
+            assert time.monotonic() - killed < 10
+            own_site.restart_coordinator()
+            wait_until(lambda: len(caplog.messages) % 2 == 0)
         assert result.get(60) is None
-    (line,) = caplog.messages
-    assert line.startswith(f"headrace: the coordinator at {own_site.address} went away (")
-    assert line.endswith("); trying to reconnect for 10 min")
+    assert caplog.messages[1::2] == ["headrace: the coordinator answers again"] * 2
+    for line in caplog.messages[::2]:
+        assert line.startswith(f"headrace: the coordinator at {own_site.address} went away (")
+        assert line.endswith("); trying to reconnect for 10 min")
+    assert len(caplog.messages) == 4
 
 
 def test_calls_outlive_their_worker(own_site: Site, users: Users) -> None:

@@ -207,6 +207,7 @@ def test_a_coordinator_that_goes_away_is_told_above_the_bar(folder: Path, site: 
             terminal.finish(),
             SUBMITTED,
             r"headrace: .*; trying to reconnect for 10 min",
+            r"headrace: the coordinator answers again",
             r"calls shop:wait: 2 tasks, 0 failed, .*",
             f"{END} 0",
             bars=2,

@@ -55,8 +55,9 @@ class AsyncCaller(Generic[Api]):
     Each pending call has its own connection, which is kept for a later call. If no byte of an
     answer arrives for ``answer_seconds``, which may be changed between calls, the connection counts
     as lost. While the coordinator is away, a call keeps trying for ``patience_seconds``;
-    ``on_lost`` is called with the error of each attempt that will be repeated. A cancelled call
-    closes its connection, because otherwise the next call would read its answer.
+    ``on_lost`` is called with the error of each attempt that will be repeated, and ``on_connected``
+    when the coordinator has accepted a connection. A cancelled call closes its connection, because
+    otherwise the next call would read its answer.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class AsyncCaller(Generic[Api]):
         answer_seconds: float,
         patience_seconds: float,
         on_lost: Callable[[UnreachableError], None],
+        on_connected: Callable[[], object],
     ) -> None:
         self._name = name
         self._address = address
@@ -77,6 +79,7 @@ class AsyncCaller(Generic[Api]):
         self.answer_seconds = answer_seconds
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost
+        self._on_connected = on_connected
         self._signatures = read_signatures(APIS[name])
         #: The newest is last: the one that was least recently used may have been closed meanwhile.
         self._idle: list[FrameStream] = []
@@ -209,6 +212,7 @@ class AsyncCaller(Generic[Api]):
             self._drop(stream)
             raise
         stream.trust()
+        self._on_connected()
         return stream
 
     async def _prove(self, until: float | None, encryption: Encryption) -> FrameStream:

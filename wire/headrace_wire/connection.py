@@ -104,6 +104,7 @@ class MsgpackConnection:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket: socket.socket = OwnedSocket(fileno=sock.detach())
+        self.connected_at = time.monotonic()
         #: The peer's certificate in DER, if the connection is encrypted.
         self.certificate: bytes | None = None
         #: Whether the peer is of a newer minor version, according to its greeting.

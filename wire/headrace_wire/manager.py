@@ -49,6 +49,10 @@ _pairs: dict[str, Any] = managers.listener_client  # type: ignore[attr-defined] 
 _pairs[SERIALIZER] = (None, None)
 
 
+def do_nothing() -> None:
+    """Do nothing: no callback was given."""
+
+
 class Proxy(managers.BaseProxy):
     """Calls the methods of one served object. Thread-safe.
 
@@ -70,6 +74,7 @@ class Proxy(managers.BaseProxy):
         closed: threading.Event | None = None,
         stop: threading.Event | None = None,
         encryption: Encryption = AUTOMATIC,
+        on_connected: Callable[[], object] = do_nothing,
     ) -> None:
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
@@ -83,6 +88,7 @@ class Proxy(managers.BaseProxy):
         self._idle: list[MsgpackConnection] = []
         self._process = os.getpid()
         self._encryption = encryption
+        self._on_connected = on_connected
         self._answer_seconds = answer_seconds
         self._signatures = read_signatures(APIS[name])
 
@@ -105,7 +111,8 @@ class Proxy(managers.BaseProxy):
                 link.close()
             if isinstance(error, EOFError | OSError):
                 self._drop_idle()  # they are closed, too, or soon will be
-                raise explain_loss(self._token.address, error) from None
+                connected_at = link.connected_at if link else None
+                raise explain_loss(self._token.address, error, connected_at) from None
             raise
         self._leave(link)
         try:
@@ -171,6 +178,7 @@ class Proxy(managers.BaseProxy):
         if self._closed.is_set():
             link.close()
             raise EOFError
+        self._on_connected()
         return link
 
     def _connect_once(self, until: float | None) -> MsgpackConnection:
@@ -238,8 +246,9 @@ class QueueManager(managers.BaseManager):
     """The coordinator's two queues and its shared state, as served and as called.
 
     ``patience_seconds`` is how long a call keeps trying while the coordinator is away. ``on_lost``
-    is called with the error of each attempt that will be repeated. ``encryption`` is how a client
-    connects. After ``close``, each call raises ClosedError.
+    is called with the error of each attempt that will be repeated, and ``on_connected`` when the
+    coordinator has accepted a connection. ``encryption`` is how a client connects. After ``close``,
+    each call raises ClosedError.
     """
 
     def __init__(
@@ -249,6 +258,7 @@ class QueueManager(managers.BaseManager):
         *,
         patience_seconds: float = 0.0,
         on_lost: Callable[[UnreachableError], None] | None = None,
+        on_connected: Callable[[], object] | None = None,
         encryption: Encryption = AUTOMATIC,
     ) -> None:
         super().__init__(address, key, SERIALIZER)
@@ -256,6 +266,7 @@ class QueueManager(managers.BaseManager):
         self._encryption = encryption
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost or _ignore_loss
+        self._on_connected = on_connected or do_nothing
         self._stop = threading.Event()
         self._closed = threading.Event()
         self._proxies: weakref.WeakSet[Proxy] = weakref.WeakSet()
@@ -353,6 +364,7 @@ class QueueManager(managers.BaseManager):
             answer_seconds=answer_seconds,
             patience_seconds=self._patience_seconds if patient else 0.0,
             on_lost=self._on_lost,
+            on_connected=self._on_connected,
         )
 
     def _caller(
@@ -367,6 +379,7 @@ class QueueManager(managers.BaseManager):
             self._closed,
             self._stop,
             self._encryption,
+            self._on_connected,
         )
         self._proxies.add(proxy)
         seconds = self._patience_seconds if patient else 0.0

@@ -51,7 +51,7 @@ def connect(
             cluster = Cluster(
                 connection.coordinator,
                 key,
-                OutageNotice(patience_seconds, tell_lost).note,
+                OutageNotice(patience_seconds, tell_lost),
                 patience_seconds,
                 tls=connection.encryption,
             )
