@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from headrace_services.beneath_paths import check_regular
 from headrace_services.images.formats import (
     SNIFF_BYTES,
     SUFFIXES,
@@ -62,15 +64,12 @@ class PictureInputs(Struct, frozen=True):
         if self.shared:
             return PictureInput(source, picture.output, "path", str(_make_absolute(picture.path)))
         try:
+            check_regular(picture.path.stat())  # to open a FIFO would take for ever
             with picture.path.open("rb") as file:
                 data = file.read(MAX_CARRIED_BYTES + 1)
         except OSError as error:
-            return PictureInput(
-                source,
-                picture.output,
-                "problem",
-                f"cannot be read: {explain_error(error, picture.path)}",
-            )
+            problem = f"cannot be read: {_explain_unread(error, picture.path)}"
+            return PictureInput(source, picture.output, "problem", problem)
         if len(data) > MAX_CARRIED_BYTES:
             return PictureInput(source, picture.output, "problem", _too_large())
         return PictureInput(source, picture.output, "data", data)
@@ -94,13 +93,13 @@ def plan(
 
     ``inputs`` are files, which are used whatever their names, and folders, whose pictures are
     recognised by their suffixes: only those directly in the folder, or, with ``recursive``, also
-    those in its sub-folders, which are kept under ``output``. Hidden files and folders are left
-    out. ``output`` is a folder; for a single file, it may also be a file, whose suffix decides the
-    format. ``radius`` in pixels is for blur, ``size`` (``N`` or ``WxH`` pixels) for thumbnail,
-    ``file_format`` is one of ``FORMATS``, and ``quality`` is 1 to 100. With ``shared``, only paths
-    are sent. With ``previews``, the coordinator's page shows the first pictures, before and after.
-    Raises UsageError, with a message of one line, for any problem that can be known before the job
-    starts.
+    those in its sub-folders, which are kept under ``output``. Hidden files and folders, and links
+    to folders, are left out; what cannot be read is a task that fails. ``output`` is a folder; for
+    a single file, it may also be a file, whose suffix decides the format. ``radius`` in pixels is
+    for blur, ``size`` (``N`` or ``WxH`` pixels) for thumbnail, ``file_format`` is one of
+    ``FORMATS``, and ``quality`` is 1 to 100. With ``shared``, only paths are sent. With
+    ``previews``, the coordinator's page shows the first pictures, before and after. Raises
+    UsageError, with a message of one line, for any problem that can be known before the job starts.
     """
     if radius is not None and operation != "blur":
         raise UsageError(f"radius is for blur only, not for {operation}")
@@ -149,6 +148,12 @@ def plan(
             output_dir.absolute(), [picture.output for picture in pictures], single=single
         ),
     )
+
+
+def _explain_unread(error: OSError, path: Path) -> str:
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return f"it is a link to {printable(os.path.realpath(path))}, which does not exist"
+    return explain_error(error, path)
 
 
 def _make_absolute(path: Path) -> Path:
@@ -210,12 +215,18 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_picture(path: Path) -> bool:
+    """Return whether something in a folder has the name of a picture, and is not a folder itself.
+
+    If it cannot be read, as a link that leads nowhere, its task will say so.
+    """
     if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
         return False
     try:
-        return path.is_file()
+        return not stat.S_ISDIR(path.stat().st_mode)
     except PermissionError as error:
         raise UsageError(f"{_show(path)} cannot be read: {explain_error(error, path)}") from error
+    except OSError:
+        return True
 
 
 def _output_name(path: Path, relative: PurePosixPath, file_format: str | None) -> str:
@@ -251,9 +262,10 @@ def _refuse_overwriting(pictures: Iterable[Picture], output_dir: Path) -> None:
     folder = output_dir.resolve()
     if not folder.exists():
         return
-    sources = {picture.path.resolve() for picture in pictures}
+    # Unlike Path.resolve in Python 3.12, this accepts links that lead to each other.
+    sources = {os.path.realpath(picture.path) for picture in pictures}
     for picture in pictures:
-        if (folder / picture.output).resolve() in sources:
+        if os.path.realpath(folder / picture.output) in sources:
             raise UsageError(
                 f"{_show(picture.path)} would be overwritten by an output in {_show(output_dir)}: "
                 "choose another output folder"

@@ -109,6 +109,22 @@ def test_a_file_that_vanishes_fails_alone(tmp_path: Path) -> None:
     assert inputs_of(planned)[1].content == "cannot be read: No such file or directory"
 
 
+def test_what_cannot_be_read_in_a_folder_fails_alone(tmp_path: Path) -> None:
+    add(tmp_path / "in", "a.png", "2024/b.png")
+    (tmp_path / "in" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "in" / "itself.jpg").symlink_to("itself.jpg")
+    os.mkfifo(tmp_path / "in" / "2024" / "pipe.jpg")
+    (tmp_path / "out").mkdir()
+    planned = plan("blur", [tmp_path / "in"], tmp_path / "out", recursive=True)
+    said = {one.output: one.content for one in inputs_of(planned) if one.kind == "problem"}
+    assert said == {
+        "gone.jpg": f"cannot be read: it is a link to {tmp_path / 'nowhere'}, which does not exist",
+        "itself.jpg": "cannot be read: Too many levels of symbolic links",
+        "2024/pipe.jpg": "cannot be read: it is not a regular file",
+    }
+    assert planned.tasks == 5
+
+
 def test_a_file_that_outgrows_the_queue_fails_alone(tmp_path: Path) -> None:
     add(tmp_path / "in", "a.png")
     planned = plan("blur", [tmp_path / "in"], tmp_path / "out")
