@@ -15,8 +15,8 @@ from headrace_coordinator.queue.retries import count_allowed
 from headrace_coordinator.queue.running import find_worker
 from headrace_coordinator.queue.schedule import (
     AHEAD_ROUND_TRIPS,
-    MAX_GRANT_BYTES,
     estimate_seconds,
+    limit_grant_bytes,
     rank,
     size_lease,
 )
@@ -120,12 +120,12 @@ class Leasing:
             self._state.clearing = member.info.id
             return []
         self._state.clearing = ""
-        tasks = self._take(job, request, request.free_slots, _find_most_bytes(request), alone=True)
+        tasks = self._take(job, request, request.free_slots, limit_grant_bytes(request), alone=True)
         return [self._grant(job, member, request, tasks, now, alone=True)]
 
     def _lease_freely(self, member: Member, request: LeaseRequest, now: Now) -> list[HeldLease]:
         granted: list[HeldLease] = []
-        free, left = request.free_slots, _find_most_bytes(request)
+        free, left = request.free_slots, limit_grant_bytes(request)
         while free > 0 and left > 0:
             job = self._state.turns.pick(lambda job: self._may_take(member, job))
             if job is None:
@@ -394,8 +394,3 @@ class Leasing:
             tasks = sum(stop - start for start, stop in held)
             self._state.emit(events.LeaseExpired(job.spec.service, tasks))
         self._state.offer(job)
-
-
-def _find_most_bytes(request: LeaseRequest) -> int:
-    most = MAX_GRANT_BYTES if request.max_bytes is None else request.max_bytes
-    return max(1, min(most, MAX_GRANT_BYTES))

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 
 from headrace_coordinator.queue.job import Job
 from headrace_wire.messages.jobs import QUEUED
+from headrace_wire.messages.leases import LeaseRequest
 
 #: How many seconds of work one lease contains for each free slot, as far as is known.
 LEASE_SECONDS_PER_SLOT = 0.5
@@ -207,3 +208,9 @@ def estimate_seconds(job: Job, tasks: int) -> float:
     """Estimate how many seconds this many tasks of a job take in one slot, as far as is known."""
     mean = UNKNOWN_TASK_SECONDS if job.mean_seconds is None else job.mean_seconds
     return mean * tasks
+
+
+def limit_grant_bytes(request: LeaseRequest) -> int:
+    """Return how many bytes of inputs an answer to this request may have at most."""
+    most = MAX_GRANT_BYTES if request.max_bytes is None else request.max_bytes
+    return max(1, min(most, MAX_GRANT_BYTES))
