@@ -201,8 +201,15 @@ class AsyncQueue(AsyncHandle):
         return open_sealed(answer.values[0])
 
     async def task_done(self) -> None:
-        """Note that this thread or task is done with the item that it got last."""
-        await self._session.finish_item(self.name, self.kind)
+        """Note that this thread or task is done with the item that it got last.
+
+        Raises ValueError if it is called more often than this thread or task got items.
+        """
+        if not await self._session.finish_item(self.name, self.kind):
+            raise ValueError(
+                f"task_done() called too many times: it is called once for each item of {self!r}, "
+                "by the thread or asyncio task that got the item"
+            )
 
     async def join(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in SharedQueue
         """Wait until no item waits and all are done, or for this many seconds.

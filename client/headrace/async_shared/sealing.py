@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from headrace_services.calls import open_result
 from headrace_services.calls.values import pack_value
 from headrace_wire.encoding import pack
+from headrace_wire.errors import UsageError
 
 #: The advice in the messages of calls about values that can only be pickled.
 PICKLING = re.compile(r"(;|, or)( use)? serializer='cloudpickle'")
@@ -61,14 +62,22 @@ def open_sealed(value: bytes) -> Any:
 
 
 def seal_number(number: object) -> bytes:
-    """Encode a number to add. Raises TypeError if it is not a number, and OverflowError."""
+    """Encode a number to add. Raises TypeError if it is not a number, and UsageError."""
     added = number
     if not isinstance(number, bool | float):
         with contextlib.suppress(TypeError):  # for example an integer of NumPy
             added = operator.index(number)  # type: ignore[arg-type] # TypeError is expected
     if isinstance(added, bool) or not isinstance(added, int | float):
         raise TypeError(f"{number!r} cannot be added: it is no int or float")
-    return pack(float(added) if isinstance(added, float) else added)
+    if isinstance(added, float):
+        return pack(float(added))
+    try:
+        return pack(added)
+    except OverflowError:
+        raise UsageError(
+            f"an int of {added.bit_length()} bits cannot be added: only one of up to 64 bits or a "
+            "float can be; use a lock around reading and writing"
+        ) from None
 
 
 def seal_key(key: Any) -> bytes:

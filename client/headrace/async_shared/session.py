@@ -32,7 +32,7 @@ class AsyncSession(SessionBase):
 
     def _begin(self) -> None:
         super()._begin()
-        #: The items that each task works on.
+        #: What each task has got from queues.
         self._working: weakref.WeakKeyDictionary[asyncio.Task[Any], Working] = (
             weakref.WeakKeyDictionary()
         )

@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from headrace_wire.api import MAX_WAIT_SECONDS, NAMES_PER_PAGE, SharedApi
@@ -45,8 +46,20 @@ if TYPE_CHECKING:
 
     Caller = AsyncCaller[SharedApi] | BlockingCaller[SharedApi]
 
-#: The items that somebody works on, by queue.
-Working = dict[str, set[SharedReceipt]]
+
+class Work(Struct):
+    """What a thread or task has got from one queue.
+
+    ``items`` are not finished yet, and ``unfinished`` says how often ``task_done`` may still be
+    called: once for each item, also if the next ``get`` has finished it.
+    """
+
+    items: set[SharedReceipt] = field(default_factory=set[SharedReceipt])
+    unfinished: int = 0
+
+
+#: What a thread or task has got, by queue.
+Working = dict[str, Work]
 
 #: How many heartbeats are sent in the time after which a silent session loses what it holds. Two
 #: may be lost.
@@ -175,25 +188,35 @@ class SessionBase(ABC):
     async def take_item(self, name: str, kind: str, limit: Limit) -> SharedAnswer:
         """Get an item of a queue. The items that this thread or task has worked on are done."""
         self._start_beating()
-        working = self._find_working()
-        done = tuple(receipt.number for receipt in working.get(name, ()))
+        work = self._find_working().setdefault(name, Work())
+        done = tuple(receipt.number for receipt in work.items)
         answer = await self.change(name, kind, "get", numbers=done, limit=limit)
         with self._lock:
-            self._items -= working.pop(name, set())
+            self._items -= work.items
+            work.items = set()
             if answer.values:
-                working[name] = {SharedReceipt(name, answer.numbers[0])}
-                self._items |= working[name]
+                work.items = {SharedReceipt(name, answer.numbers[0])}
+                work.unfinished += 1
+                self._items |= work.items
         return answer
 
-    async def finish_item(self, name: str, kind: str) -> None:
-        """Note that this thread or task is done with the item that it got."""
+    async def finish_item(self, name: str, kind: str) -> bool:
+        """Note that this thread or task is done with the item that it got.
+
+        Returns False if that was noted for every item that it got.
+        """
         self._begin_if_forked()
-        working = self._find_working()
-        done = working.get(name, set())
-        if done:
-            await self.change(name, kind, "confirm", numbers=tuple(one.number for one in done))
+        work = self._find_working().get(name)
+        if work is None or not work.unfinished:
+            return False
+        if work.items:
+            numbers = tuple(one.number for one in work.items)
+            await self.change(name, kind, "confirm", numbers=numbers)
             with self._lock:
-                self._items -= working.pop(name)
+                self._items -= work.items
+                work.items = set()
+        work.unfinished -= 1
+        return True
 
     async def _request(self, call: SharedCall, limit: Limit | None) -> SharedAnswer:
         answer = await self._repeat(SharedApi.change, call, limit)
@@ -264,7 +287,7 @@ class SessionBase(ABC):
 
     @abstractmethod
     def _find_working(self) -> Working:
-        """Return the items that this thread or task works on."""
+        """Return what this thread or task has got from queues."""
 
     def _end(self) -> bool:
         """Accept no more requests. Returns whether the coordinator must be told."""

@@ -36,7 +36,7 @@ class SharedSession(SessionBase):
 
     def _begin(self) -> None:
         super()._begin()
-        #: The items that each thread works on.
+        #: What each thread has got from queues.
         self._working = threading.local()
         self._wake = threading.Event()
         self._beater: threading.Thread | None = None
@@ -49,13 +49,13 @@ class SharedSession(SessionBase):
         self._begin_if_forked()
         with self._lock:
             self._is_resting = True
+            self._working = threading.local()
             if not (self._items or self._locks):
                 return
             self._confirmed |= self._items
             self._abandoned |= self._locks
             self._items.clear()
             self._locks.clear()
-            self._working = threading.local()
         self._wake.set()
 
     def go_on(self) -> None:

@@ -194,3 +194,40 @@ def test_numbers_of_numpy_can_be_added_and_truth_cannot(cluster: Cluster) -> Non
     for wrong in (True, "1", None, 1j):
         with pytest.raises(TypeError, match="cannot be added"):
             value.add(wrong)  # type: ignore[arg-type] # any of them
+
+
+def test_an_item_is_done_once(cluster: Cluster) -> None:
+    line = cluster.queue("q")
+    with pytest.raises(ValueError, match=r"task_done\(\) called too many times: .* 'q'"):
+        line.task_done()
+    for item in range(4):
+        line.put(item)
+    # The second get has finished the first item, but programs still say that they are done with it.
+    assert (line.get(), line.get()) == (0, 1)
+    line.task_done()
+    line.task_done()
+    with pytest.raises(ValueError, match="too many times"):
+        line.task_done()
+    assert line.get() == 2
+    with ThreadPoolExecutor(1) as other, pytest.raises(ValueError, match="by the thread"):
+        other.submit(line.task_done).result(PATIENCE_SECONDS)
+    line.task_done()
+    assert (line.get(), line.join(0)) == (3, False)
+    line.task_done()
+    assert line.join(0)
+
+
+@pytest.mark.parametrize("number", [1 << 64, -(1 << 63) - 1, 2**70, 1 << 5000])
+def test_an_int_of_more_than_64_bits_is_not_added(cluster: Cluster, number: int) -> None:
+    items, pairs, value = cluster.list("l"), cluster.dict("d"), cluster.value("v")
+    items.append(0)
+    for add in (
+        value.add,
+        lambda amount: items.add(0, amount),
+        lambda amount: pairs.add(1, amount),
+    ):
+        with pytest.raises(UsageError, match=r"an int of \d+ bits cannot be added: .* a lock"):
+            add(number)
+    value.set(number)
+    with pytest.raises(UsageError, match="only an int of up to 64 bits"):
+        value.add(1)
