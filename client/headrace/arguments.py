@@ -18,13 +18,24 @@ from headrace_wire.bounds import MAX_INTEGER, TimeLimit, check_value
 def read_place(place: object, name: str, too_small: str) -> int | Address | None:
     """Read how many processes to start here, or the address of a cluster; None for neither.
 
-    Raises TypeError, ValueError with ``too_small``, and UsageError for an invalid address.
+    Raises TypeError, also for a number as text, ValueError with ``too_small``, and UsageError for
+    an invalid address.
     """
     if place is None:
         return None
     if isinstance(place, str | tuple):
+        _refuse_number(place, name)
         return read_address(place)  # pyright: ignore[reportUnknownArgumentType] - any contents
     return read_count(place, name, too_small)
+
+
+def _refuse_number(place: object, name: str) -> None:
+    """Raise TypeError for a number as text, which names neither processes nor a host."""
+    if isinstance(place, str) and place.strip().isdecimal():
+        raise TypeError(
+            f"{name} must be an integer, such as {int(place)}, or the address of a cluster, such "
+            f"as 'host:7333', not the text {place!r}"
+        )
 
 
 def read_count(count: object, name: str, too_small: str) -> int:

@@ -137,6 +137,12 @@ class CallSession:
             return self.cluster.engine.jobs.info().slots
         return self.processes
 
+    def describe(self) -> str:
+        """Return how many processes run the calls, or where the cluster is."""
+        if self._address is not None:
+            return f"cluster={self._address}"
+        return f"pool_size={self.processes}"
+
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
         """Prepare to wait until ``is_over`` returns True, so that the wait can end.
 

@@ -59,6 +59,11 @@ class ClusterBase(ABC, Generic[AnyJob]):
     #: The default serializer of calls.
     _call_options: CallOptions | None = None
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a cluster cannot be passed to tasks or pickled: tasks have headrace.current_cluster()"
+        )
+
     @abstractmethod
     def _find_jobs(self) -> AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]:
         """Return the caller of the job queue."""

@@ -43,7 +43,15 @@ class Home(Protocol):
         ...
 
 
-class AsyncResult(Generic[T]):
+class _OfThisProcess:
+    """The common part of what a pool returns: it cannot be pickled, like the pool itself."""
+
+    def __reduce__(self) -> Any:
+        # The same error as that of multiprocessing.
+        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
+
+
+class AsyncResult(_OfThisProcess, Generic[T]):
     """The result of ``apply_async``; see ``multiprocessing.pool.AsyncResult``."""
 
     def __init__(
@@ -159,6 +167,8 @@ class MapResult(AsyncResult[list[T]]):
         self._left = length
         self._values = [None] * length
         if not length:
+            # As in multiprocessing, no callback is called.
+            self._callback = self._error_callback = None
             self.settle((True, self._values))
 
     def take(self, start: int, outcomes: Sequence[Outcome]) -> None:
@@ -183,7 +193,7 @@ class MapResult(AsyncResult[list[T]]):
         self.settle((False, error))
 
 
-class UnorderedIterator(Iterator[T]):
+class UnorderedIterator(_OfThisProcess, Iterator[T]):
     """The iterator that ``imap_unordered`` returns: values and exceptions as they arrive.
 
     ``on_taken(total)`` is called with the number of outcomes that have been read so far, so that

@@ -127,7 +127,8 @@ class Pool:
 
     def __repr__(self) -> str:
         kind = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{kind} state={self._state} at {id(self):#x}>"
+        place = f" {self._session.describe()}" if "_session" in vars(self) else ""
+        return f"<{kind} state={self._state}{place}>"
 
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
         """Prepare a thread that waits for an outcome; see ``Home``."""
@@ -208,7 +209,8 @@ class Pool:
     ) -> MapResult[Any]:
         """Do what ``map`` does, but return a MapResult as soon as the iterable has been read.
 
-        ``callback`` is called once, with the list, or ``error_callback`` with the exception.
+        ``callback`` is called once, with the list, or ``error_callback`` with the exception; as in
+        ``multiprocessing``, neither is called if the iterable is empty.
         """
         return self._map("map", func, iterable, chunksize, callback, error_callback)
 

@@ -134,6 +134,23 @@ if __name__ == "__main__":
         print(pool.map(square, [3]), pool.apply(type, (Thing(),)) is Thing, flush=True)
 """
 
+SHOWN = """
+if __name__ == "__main__":
+    with Pool(2) as pool:
+        print(pool)
+        for of_pool in (pool, pool.imap(square, [1]), pool.apply_async(square, (1,))):
+            try:
+                pool.apply(square, (of_pool,))
+            except NotImplementedError as error:
+                print(error)
+        try:
+            pool.apply(square, (pool.cluster,))
+        except TypeError as error:
+            print(error)
+        pool.close()
+        print(pool)
+"""
+
 HANGING = """
 if __name__ == "__main__":
     for uses in (
@@ -207,6 +224,19 @@ def test_a_program_with_a_pool_runs_in_a_debugger(program: Callable[[str], list[
     lines, errors = run([python, "-m", "pdb", "-c", "continue", "-c", "quit", path])
     assert "[9] True" in lines
     assert not errors
+
+
+def test_a_pool_is_shown_with_its_size_and_stays_in_its_process(
+    program: Callable[[str], list[str]],
+) -> None:
+    lines, errors = run(program(SHOWN))
+    assert errors == ""
+    assert lines == [
+        "<headrace.pool.Pool state=RUN pool_size=2>",
+        *["pool objects cannot be passed between processes or pickled"] * 3,
+        "a cluster cannot be passed to tasks or pickled: tasks have headrace.current_cluster()",
+        "<headrace.pool.Pool state=CLOSE pool_size=2>",
+    ]
 
 
 def test_an_initializer_that_does_not_end_ends_the_calls_of_its_pool(

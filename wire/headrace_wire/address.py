@@ -25,7 +25,8 @@ UNIX = "unix:"
 MAX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 
 #: The names and IPv4 addresses that users may write. Compose makes names that contain underscores.
-_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.?")
+#: A number is none: it is a port, or how many processes there should be.
+_HOST = re.compile(r"(?!\d+(?::|$))[\w-]+(?:\.[\w-]+)*\.?")
 
 #: The addresses that they may write.
 _ADDRESS = re.compile(

@@ -23,6 +23,9 @@ if __name__ == "__main__":
         calls.append(pool.map_async(square, range(5), 2, collected.append, wrong.append))
         calls.append(pool.map_async(invert, range(9), None, collected.append, wrong.append))
         calls.append(pool.starmap_async(pow, [(2, 3), (3, 2)], None, collected.append))
+        for start in (pool.map_async, pool.starmap_async):
+            calls.append(start(square, [], None, collected.append, wrong.append))
+            calls.append(start(square, [], 2, collected.append, wrong.append))
         for call in calls:
             call.wait(20)
         print([call.successful() for call in calls])

@@ -55,6 +55,24 @@ def test_the_number_of_processes_is_whole() -> None:
         Executor(kinds)
 
 
+@pytest.mark.parametrize(("kind", "name"), [(Pool, "processes"), (Executor, "max_workers")])
+@pytest.mark.parametrize("text", ["2", " 16 "])
+def test_a_number_as_text_is_no_host(kind: Any, name: str, text: str) -> None:
+    told = (
+        f"{name} must be an integer, such as {int(text)}, or the address .*, not the text {text!r}"
+    )
+    with pytest.raises(TypeError, match=told):
+        kind(text)
+
+
+def test_a_number_is_no_host_of_a_cluster_either() -> None:
+    for kind in (Cluster, AsyncCluster):
+        with pytest.raises(UsageError, match="'7333' is not an address: write HOST:PORT"):
+            kind("7333", key_file="absent")
+        with pytest.raises(UsageError, match="'2' is no host"):
+            kind(("2", 7333), key_file="absent")
+
+
 @pytest.mark.parametrize("whole", [2, True, np.int64(3)])
 def test_whatever_is_a_whole_number_says_how_many_processes_there_are(whole: Any) -> None:
     place = read_place(whole, "processes", "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from headrace.outcomes import AsyncResult, OrderedIterator
+from headrace.outcomes import AsyncResult, MapResult, OrderedIterator
 
 #: Each waits for so many seconds.
 WAITS: dict[str, Callable[[Any], object]] = {
@@ -41,3 +42,20 @@ def test_any_number_of_seconds_will_do(timeout: float) -> None:
     iterator = OrderedIterator[int](lambda _: None)
     iterator.take(0, [(True, 1)])
     assert iterator.next(timeout) == 1
+
+
+def test_no_callback_is_called_for_a_map_of_nothing() -> None:
+    called: list[object] = []
+    result: MapResult[int] = MapResult(called.append, called.append)
+    result.begin(0)
+    assert (result.get(0), result.successful(), called) == ([], True, [])
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [AsyncResult[int](), MapResult[int](), OrderedIterator[int](lambda _: None)],
+    ids=lambda outcome: type(outcome).__name__,
+)
+def test_an_outcome_cannot_be_pickled(outcome: object) -> None:
+    with pytest.raises(NotImplementedError, match="cannot be passed between processes or pickled"):
+        pickle.dumps(outcome)

@@ -60,6 +60,8 @@ def test_an_address_is_read_as_people_write_it(text: str, address: Address) -> N
         "[]:80",
         "host\n",
         "host\0",
+        "2",
+        "7333:7333",
         "unix:",
         "unix:/",
         "unix:/run/",
