@@ -19,7 +19,6 @@ from headrace.connecting import check_connecting, find_encryption, read_address
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.data_folder import read_key
 from headrace.outage import OutageNotice, find_end
-from headrace.own_methods import own_methods
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError, UsageError
@@ -33,7 +32,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@own_methods
 class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
     """A cluster with methods to await: ``async with AsyncCluster("host:7333") as cluster``. See
     Cluster.

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 from headrace.job_base import FAILURES_PER_PAGE, AwaitedJob, make_target, read_result
 from headrace.job_log import read_pages
 from headrace.missing import Received
-from headrace.own_methods import own_methods
 from headrace.progress import PAUSE_SECONDS, Progress
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.batch import unpack_batch
@@ -38,7 +37,6 @@ SPOOL_BYTES = 64 << 20
 _RUN = struct.Struct("<QQ")
 
 
-@own_methods
 class AsyncJob(AwaitedJob):
     """A job with methods to await. ``status`` is the status in the coordinator's last answer. See
     Job.

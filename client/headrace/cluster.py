@@ -27,7 +27,6 @@ from headrace.engine import Engine
 from headrace.engine_choice import choose_engine
 from headrace.job import Job
 from headrace.outage import OutageNotice
-from headrace.own_methods import own_methods
 from headrace.program_end import end_with_program
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
@@ -51,7 +50,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@own_methods
 class Cluster(ClusterBase[Job], SharedFactory):
     """A coordinator and its workers, at ``"host:port"`` or ``(host, port)``. It is closed at the
     end of a ``with`` block.

@@ -18,7 +18,6 @@ from headrace.job_base import (
 )
 from headrace.job_log import read_pages
 from headrace.missing import Received
-from headrace.own_methods import own_methods
 from headrace.progress import PAUSE_SECONDS, Progress
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import OutputError
@@ -28,7 +27,6 @@ from headrace_wire.messages.logs import LogLine
 from headrace_wire.timeouts import FOR_EVER, Limit
 
 
-@own_methods
 class Job(JobBase):
     """One job of a cluster. ``status`` is its status in the coordinator's last answer."""
 

@@ -10,14 +10,12 @@ from typing import Any, SupportsIndex
 from headrace.async_shared.handle import AsyncHandle
 from headrace.async_shared.sealing import ABSENT, open_sealed, seal, seal_key, seal_number
 from headrace.batches import gather_values
-from headrace.own_methods import own_methods
 from headrace_wire.messages.shared import DICT, LIST
 
 #: An index beyond the end of any list.
 BEYOND_END = 1 << 62
 
 
-@own_methods
 class AsyncDict(AsyncHandle):
     """A dict with a name, in insertion order; see ``SharedDict``. Each method is atomic.
 
@@ -131,7 +129,6 @@ class AsyncDict(AsyncHandle):
         return {key: value async for key, value in self.items()}
 
 
-@own_methods
 class AsyncList(AsyncHandle):
     """A list with a name; see ``SharedList``. Each method is atomic.
 

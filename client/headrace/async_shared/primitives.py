@@ -10,14 +10,12 @@ from typing import Any, Self, SupportsIndex
 
 from headrace.async_shared.handle import AsyncHandle, Handle
 from headrace.async_shared.sealing import open_sealed, seal, seal_number
-from headrace.own_methods import own_methods
 from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import QueueClosedError, UnreachableError
 from headrace_wire.messages.shared import EVENT, LOCK, QUEUE, VALUE, Stamp
 from headrace_wire.timeouts import Limit, check_timeout
 
 
-@own_methods
 class AsyncValue(AsyncHandle):
     """One value with a name; see ``SharedValue``."""
 
@@ -46,7 +44,6 @@ class AsyncValue(AsyncHandle):
                 return True
 
 
-@own_methods
 class AsyncEvent(AsyncHandle):
     """An event with a name; see ``SharedEvent``."""
 
@@ -90,7 +87,6 @@ class LockHandle(Handle):
         return self._held
 
 
-@own_methods
 class AsyncLock(LockHandle, AsyncHandle):
     """A lock with a name, for ``async with``; see ``SharedLock``.
 
@@ -148,7 +144,6 @@ class AsyncLock(LockHandle, AsyncHandle):
         await self.release()
 
 
-@own_methods
 class AsyncQueue(AsyncHandle):
     """A queue with a name, for ``async for``; see ``SharedQueue``.
 

@@ -15,12 +15,10 @@ from typing import Any, Self
 from headrace.async_shared.collections import AsyncDict
 from headrace.async_shared.sealing import ABSENT, open_sealed, seal_key
 from headrace.blocking import blocking
-from headrace.own_methods import own_methods
 from headrace.shared.handle import SharedHandle
 from headrace_wire.messages.shared import DICT
 
 
-@own_methods
 class SharedDict(SharedHandle, MutableMapping[Any, Any]):
     """A dict with a name, in insertion order. Each method is atomic, but ``d[k] += 1`` is two
     calls: see ``add`` and ``update_if``.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from headrace.async_shared.primitives import AsyncEvent
 from headrace.blocking import blocking
-from headrace.own_methods import own_methods
 from headrace.shared.handle import SharedHandle
 from headrace_wire.messages.shared import EVENT
 
 
-@own_methods
 class SharedEvent(SharedHandle):
     """An event with a name; see ``threading.Event``."""
 

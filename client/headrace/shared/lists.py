@@ -12,7 +12,6 @@ from typing import Any, Self, SupportsIndex, overload
 from headrace.async_shared.collections import BEYOND_END, AsyncList, find_place
 from headrace.async_shared.sealing import open_sealed, seal
 from headrace.blocking import blocking
-from headrace.own_methods import own_methods
 from headrace.shared.handle import SharedHandle
 from headrace_wire.messages.shared import LIST, write_slice
 
@@ -21,7 +20,6 @@ from headrace_wire.messages.shared import LIST, write_slice
 MOST_READINGS = 5
 
 
-@own_methods
 class SharedList(SharedHandle, MutableSequence[Any]):
     """A list with a name. Each method is atomic, but ``l[i] += 1`` is two calls: see ``add``.
 

@@ -7,11 +7,9 @@ from typing import Self
 
 from headrace.async_shared.primitives import AsyncLock, LockHandle
 from headrace.blocking import blocking
-from headrace.own_methods import own_methods
 from headrace.shared.handle import SharedHandle
 
 
-@own_methods
 class SharedLock(LockHandle, SharedHandle):
     """A lock with a name, which one holder has at a time, anywhere. It is not reentrant.
 

@@ -7,14 +7,12 @@ from typing import Any
 
 from headrace.async_shared.primitives import AsyncQueue, check_maxsize
 from headrace.blocking import blocking
-from headrace.own_methods import own_methods
 from headrace.shared.handle import SharedHandle
 from headrace.shared.session import SharedSession
 from headrace_wire.errors import QueueClosedError
 from headrace_wire.messages.shared import QUEUE
 
 
-@own_methods
 class SharedQueue(SharedHandle):
     """A queue with a name; see ``multiprocessing.Queue``. Whoever makes it decides its ``maxsize``.
 

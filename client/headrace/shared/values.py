@@ -7,13 +7,11 @@ from typing import Any
 from headrace.async_shared.primitives import AsyncValue
 from headrace.async_shared.sealing import seal
 from headrace.blocking import blocking
-from headrace.own_methods import own_methods
 from headrace.shared.handle import SharedHandle
 from headrace.shared.session import SharedSession
 from headrace_wire.messages.shared import VALUE
 
 
-@own_methods
 class SharedValue(SharedHandle):
     """One value with a name. Each method is atomic; ``get`` and then ``set`` is not."""
 

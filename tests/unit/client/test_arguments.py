@@ -162,6 +162,12 @@ def test_words_may_be_in_any_case() -> None:
     assert check_serializer("MsgPack") == "msgpack"
 
 
+def test_a_method_that_is_called_wrongly_is_told_by_its_own_name() -> None:
+    closed: Any = Cluster.__new__(Cluster)
+    with pytest.raises(TypeError, match=r"^Cluster\.map\(\) got an unexpected .* 'name'"):
+        closed.map(abs, [1], name="n")
+
+
 def test_a_chunksize_is_a_whole_number_from_one_on() -> None:
     assert read_chunksize(None) is None
     assert read_chunksize(7) == 7
