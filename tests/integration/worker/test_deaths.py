@@ -13,7 +13,7 @@ from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.pool import slot_process
 from support.pidfds import hide_pidfds
 from support.polled_pool import Pool
-from support.pool_driver import Outcomes, collect, make_batch, run
+from support.pool_driver import Outcomes, collect, make_batch, run, warm_up
 from support.pool_probe_service import LOADER
 
 if TYPE_CHECKING:
@@ -64,6 +64,28 @@ def test_a_slot_that_outlived_its_fork_server_says_why_it_died(pool: Pool, tmp_p
     release.touch()
     assert tell_signals(collect(pool)) == ["SIGSEGV"]
     assert run(pool, make_batch(job="next")).indices("next") == [0]
+
+
+def test_the_end_of_a_fork_server_is_logged_at_once(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    warm_up(pool)
+    for _ in range(2):
+        server = find_server(pool)
+        server.kill()
+        while not caplog.messages:
+            pool.poll(0.05)
+        how = "was killed by SIGKILL; another one is started for the next slot"
+        assert caplog.messages == [f"the fork server (process {server.pid}) {how}"]
+        os.kill(pool.stats()[0].pid, signal.SIGKILL)
+        run(pool, make_batch())
+        while len(caplog.messages) < 2:
+            pool.poll(0.05)
+        assert "is replaced" in caplog.messages[1]
+        assert len(caplog.messages) == 2
+        while find_server(pool).pid == server.pid:
+            pool.poll(0.05)
+        caplog.clear()
 
 
 def test_a_slot_whose_fork_server_is_frozen_says_why_it_died(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -64,7 +65,7 @@ def test_a_task_that_takes_its_slot_with_it_is_charged_alone(
 
 @every_start_method
 def test_kill_9_of_a_busy_slot_charges_exactly_the_task_that_ran(
-    pool: Pool, tmp_path: Path
+    pool: Pool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     marks = tmp_path / "marks"
     outcomes = run(pool, make_batch("act", 200))
@@ -77,11 +78,21 @@ def test_kill_9_of_a_busy_slot_charges_exactly_the_task_that_ran(
     assert (failed.index, failed.reason, failed.signal) == (250, "crash", "SIGKILL")
     assert outcomes.indices() == list(range(300))
     assert time.monotonic() - killed < 5
+    (said,) = [record for record in caplog.records if "is replaced" in record.message]
+    assert said.levelname == "WARNING"
+    assert re.fullmatch(
+        rf"slot \d+ \(process {pid}\), which ran task 250 of job job, is replaced: "
+        "the slot was killed by SIGKILL",
+        said.message,
+    )
+    assert (vars(said)["job"], vars(said)["task"]) == ("job", 250)
 
 
 @every_start_method
-def test_kill_9_of_all_idle_slots_harms_nothing(pool: Pool) -> None:
-    run(pool, make_batch("noop", 10))
+def test_kill_9_of_all_idle_slots_harms_nothing(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    warm_up(pool)
     for slot in pool.stats():
         os.kill(slot.pid, signal.SIGKILL)
     outcomes = run(pool, make_batch("noop", 2000, job="after"))
@@ -92,6 +103,8 @@ def test_kill_9_of_all_idle_slots_harms_nothing(pool: Pool) -> None:
         pool.poll(PATIENCE_SECONDS)
         restarts += pool.take_restarts()
     assert restarts == {"crash": 2}
+    said = [line.partition("which")[2] for line in caplog.messages if "is replaced" in line]
+    assert said == [" ran no task, is replaced: the slot was killed by SIGKILL"] * 2
 
 
 @every_start_method

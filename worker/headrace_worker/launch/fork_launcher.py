@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
 import types
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import NoReturn
@@ -24,10 +26,16 @@ from headrace_worker.launch.order import Order, Target
 from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import import_beforehand
+from headrace_worker.machine.processes import name_signal
 from headrace_worker.slot.slot import ONE_THREAD_EACH, SlotSettings
 
 if sys.platform != "linux":
     raise ImportError("no other system can have it: see start_methods.HAS_FORK_SERVER")
+
+#: How long, in seconds, the end of a process may take to be known after it has closed its files.
+END_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 class ForkServer(Launcher):
@@ -41,6 +49,9 @@ class ForkServer(Launcher):
         super().__init__("forkserver", preload)
         self._process: Server | None = None
         self._control: socket.socket | None = None
+        self._loop: AbstractEventLoop | None = None
+        #: The process whose end has been logged.
+        self._buried: Server | None = None
         # Slots live as long as the other end is open, which no other process gets. They may live
         # longer than the server that forked them.
         self._lifeline, self._life = os.pipe()
@@ -60,9 +71,7 @@ class ForkServer(Launcher):
         adopt_orphans()
 
     def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> None:
-        if self._control:
-            self._control.close()
-            self._control = None
+        self._drop_control()
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs, hold_interrupts():
@@ -72,6 +81,35 @@ class ForkServer(Launcher):
             control.close()
             raise
         self._control = control
+        self.watch_with(self._loop)
+
+    def watch_with(self, loop: AbstractEventLoop | None) -> None:
+        """Let this event loop watch for the end of the server, which is logged; None for no
+        loop.
+        """
+        if self._control and self._loop:
+            self._loop.remove_reader(self._control.fileno())
+        self._loop = loop
+        if self._control and loop:
+            loop.add_reader(self._control.fileno(), self._note_end)
+
+    def _note_end(self) -> None:
+        """Log the end of the server, which has closed its socket. It never sends anything."""
+        self._drop_control()
+        if self._process and self._process is not self._buried:
+            self._buried = self._process
+            log.warning(
+                "the fork server (process %d) %s; another one is started for the next slot",
+                self._process.pid,
+                _explain_end(self._process),
+            )
+
+    def _drop_control(self) -> None:
+        if self._control:
+            if self._loop:
+                self._loop.remove_reader(self._control.fileno())
+            self._control.close()
+            self._control = None
 
     def _spawn(
         self, closed_folders: Collection[str], control: socket.socket, theirs: socket.socket
@@ -95,7 +133,9 @@ class ForkServer(Launcher):
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> ForkedSlot:
         """Fork a slot. Raises OSError if this is refused, or if the server has died."""
-        if not (self._control and self._process) or _has_ended(self._process):
+        if self._control and self._process and _has_ended(self._process):
+            self._note_end()
+        if not self._control:
             # The server still imports modules after this returns.
             self._begin(partial(self._spawn, settings.closed_folders))
         assert self._control, "it has just been started"
@@ -114,12 +154,10 @@ class ForkServer(Launcher):
 
     def close(self) -> None:
         """End the server at once, and with it all slots."""
+        self._drop_control()
         if self._process:
             kill_server(self._process)
             self._process.wait()
-        if self._control:
-            self._control.close()
-            self._control = None
         if self._life >= 0:
             os.close(self._lifeline)
             os.close(self._life)
@@ -133,6 +171,14 @@ def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
     os.dup2(null, 0)
     os.close(null)
     serve(control.detach(), lifeline)
+
+
+def _explain_end(server: Server) -> str:
+    try:
+        status = server.wait(END_SECONDS)
+    except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+        return "does not answer any more"
+    return f"was killed by {name_signal(-status)}" if status < 0 else f"exited with {status}"
 
 
 def _has_ended(server: Server) -> bool:

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import types
+from asyncio import AbstractEventLoop
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -34,6 +35,9 @@ class Launcher:
 
     def prepare(self) -> None:
         """Start what is needed to start slots, in a process that has no threads yet."""
+
+    def watch_with(self, loop: AbstractEventLoop | None) -> None:
+        """Let this event loop watch what starts slots; None for no loop."""
 
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -66,3 +67,13 @@ def read_cpu_seconds(pid: int) -> float:
 def _sum_cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def name_signal(number: int) -> str:
+    """Return the name of a signal. Of the real-time signals, Python only names the first and
+    last.
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 
 from msgspec import Struct
@@ -14,6 +13,7 @@ from headrace_wire.messages.failures import INITIALIZER_TIMEOUT, Reason, TaskFai
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
 from headrace_worker.machine.oom import OomWatch
+from headrace_worker.machine.processes import name_signal
 from headrace_worker.pool.backlog import Span
 from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.slot_process import SlotProcess
@@ -99,16 +99,8 @@ class Deaths:
                 "it closed file descriptors that are its slot's own: "
                 "close only those that it has opened"
             )
-        elif status is None:
-            message = "the slot died; its exit status is not known"
-        elif status >= 0:
-            message = f"the slot exited: exit status {status}"
         else:
-            signal_name = name_signal(-status)
-            message = f"the slot was killed by {signal_name}"
-            if signal_name == "SIGKILL" and self._oom.claim():
-                reason = "oom"
-                message = "the kernel killed the slot: the memory limit of its cgroup was reached"
+            reason, signal_name, message = self.explain_end(status)
         if charged.initializing and reason != "timeout":
             message = f"in the initializer, {message}"
         return TaskFailure(
@@ -124,6 +116,18 @@ class Deaths:
             cpu_seconds=slot.killed_cpu_seconds,
             busy_seconds=charged.busy_seconds,
         )
+
+    def explain_end(self, status: int | None) -> tuple[Reason, str, str]:
+        """Return why a slot with this exit status has died, its signal, and a message."""
+        if status is None:
+            return "crash", "", "the slot died; its exit status is not known"
+        if status >= 0:
+            return "crash", "", f"the slot exited: exit status {status}"
+        name = name_signal(-status)
+        if name == "SIGKILL" and self._oom.claim():
+            message = "the kernel killed the slot: the memory limit of its cgroup was reached"
+            return "oom", name, message
+        return "crash", name, f"the slot was killed by {name}"
 
     def _describe(self, batch: Batch, index: int) -> str:
         if batch.service not in self._loaded:
@@ -141,13 +145,3 @@ class Deaths:
             )
             return ""
         return clip(str(text), SUMMARY_CHARACTERS)
-
-
-def name_signal(number: int) -> str:
-    """Return the name of a signal. Of the real-time signals, Python only names the first and
-    last.
-    """
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

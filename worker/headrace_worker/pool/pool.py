@@ -42,6 +42,7 @@ from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds
 from headrace_worker.pool.backlog import Backlog, Span, return_spans
 from headrace_worker.pool.batch import Batch, Event, make_event
+from headrace_worker.pool.death_log import DeathLog
 from headrace_worker.pool.deaths import Deaths
 from headrace_worker.pool.dispatch import Paces, choose_tasks, fit_inputs
 from headrace_worker.pool.figures import PoolFigures
@@ -81,6 +82,7 @@ class Pool(PoolFigures):
         self._events: list[Event] = []
         self._lines: list[TaskLine] = []
         self._deaths = Deaths(settings.loader, OomWatch())
+        self._death_log = DeathLog()
         #: The counters for metrics.
         self.tally = Tally()
         self._tenancy = Tenancy()
@@ -332,16 +334,20 @@ class Pool(PoolFigures):
         unfinished = slot.take_all()
         status = self._supervisor.reap(slot)
         why = slot.retired or slot.kill_reason or "crash"
+        message = ""
         if charged is not None:
             span = charged.span
             unfinished = [rest for one in unfinished for rest in one.without(span)]
             if not span.batch.cancelled:
                 failed = self._deaths.report(slot, charged, status)
-                why = failed.reason
+                why, message = failed.reason, failed.message
                 self.tally.add_failed(span.batch, failed.cpu_seconds)
                 self._settle(span.batch, failed, 1)
         self._backlog.put_back(unfinished)
         self.tally.restarts[why] += 1
+        if slot.ready and not slot.retired and slot.kill_reason in (None, "mute"):
+            message = message or self._deaths.explain_end(status)[2]
+            self._death_log.note(slot, message, charged.span if charged else None)
 
     def _recall(self, slots: Sequence[SlotProcess]) -> None:
         """Put what the slots have not started back at the head of the backlog."""

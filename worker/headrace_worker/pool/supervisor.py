@@ -76,6 +76,7 @@ class Supervisor:
         for slot in self.slots:
             self._unwatch(slot.end.fileno(), slot.exit_fd)
         self._loop = loop
+        self.launcher.watch_with(loop)
         for slot in self.slots:
             self._watch(slot)
 
