@@ -90,6 +90,9 @@ class Served:
     def dial_jobs(self, key: bytes = KEY, patience_seconds: float = 0.0) -> JobQueueApi:
         return QueueManager(self.address, key, patience_seconds=patience_seconds).jobs()
 
+    def dial_shared(self) -> SharedApi:
+        return QueueManager(self.address, KEY).shared()
+
     def dial_results(self) -> ResultQueueApi:
         return QueueManager(self.address, KEY).results()
 

@@ -167,4 +167,4 @@ def test_close_leaves_no_process_and_no_file(start_method: str) -> None:
         helpers = 1 if start_method == "forkserver" else 0
         assert len(set(process.children(recursive=True)) - children) == 3 + helpers
     assert set(process.children(recursive=True)) <= children
-    assert process.num_fds() == files
+    assert process.num_fds() <= files, "fewer, if garbage was collected meanwhile"
