@@ -7,7 +7,17 @@ it run something else.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import (
+    ChainMap,
+    Counter,
+    OrderedDict,
+    UserDict,
+    UserList,
+    UserString,
+    defaultdict,
+    deque,
+)
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,14 +31,15 @@ from headrace_services.calls.encoder import (
 )
 from headrace_services.calls.functions import name_function
 from headrace_services.calls.marks import expect
+from headrace_services.calls.named import FOR_TYPING
 from headrace_wire.errors import UsageError
 
 if TYPE_CHECKING:
     from headrace_services.calls.building import Building
 
 
-def _refuse_attributes(value: object) -> None:
-    others = value.__dict__
+def _refuse_attributes(value: object, own: str = "") -> None:
+    others = [name for name in value.__dict__ if name not in {own, FOR_TYPING}]
     if others:
         names = ", ".join(map(repr, others))
         raise UntravelableError(value, f"it has attributes of its own: {names}")
@@ -79,6 +90,35 @@ def _load_deque(items: list[Any]) -> deque[Any]:
     return deque(rest, length)
 
 
+def _dump_chain(chain: ChainMap[Any, Any]) -> list[Any]:
+    _refuse_attributes(chain, "maps")
+    return secure([list(chain.maps)])
+
+
+def _load_chain(items: list[Any]) -> ChainMap[Any, Any]:
+    (maps,) = expect(items, list)
+    if not all(isinstance(one, Mapping) for one in maps):
+        raise ValueError("a ChainMap has a part that is no mapping")
+    return ChainMap(*maps)
+
+
+def _dump_user(value: UserDict[Any, Any] | UserList[Any] | UserString) -> list[Any]:
+    _refuse_attributes(value, "data")
+    return secure([value.data])
+
+
+def _load_user_dict(items: list[Any]) -> UserDict[Any, Any]:
+    made: UserDict[Any, Any] = UserDict()
+    (made.data,) = expect(items, dict)
+    return made
+
+
+def _load_user_list(items: list[Any]) -> UserList[Any]:
+    made: UserList[Any] = UserList()
+    (made.data,) = expect(items, list)
+    return made
+
+
 def _dump_partial(part: partial[Any]) -> list[Any]:
     _refuse_attributes(part)
     return [_name(part, part.func, "its function"), *secure([list(part.args), part.keywords])]
@@ -101,3 +141,9 @@ TAKERS[Fraction] = make_taker(
     by_items(lambda items: Fraction(*expect(items, int, int))),
 )
 TAKERS[partial] = make_taker(25, _dump_partial, _build_partial)
+TAKERS[ChainMap] = make_taker(28, _dump_chain, by_items(_load_chain))
+TAKERS[UserDict] = make_taker(29, _dump_user, by_items(_load_user_dict))
+TAKERS[UserList] = make_taker(30, _dump_user, by_items(_load_user_list))
+TAKERS[UserString] = make_taker(
+    31, _dump_user, by_items(lambda items: UserString(expect(items, str)[0]))
+)

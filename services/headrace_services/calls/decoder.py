@@ -79,6 +79,8 @@ class Decoder:
     def _read_mark(self, code: int, body: bytes) -> Mark:
         del body  # it is empty, because of the limit
         self._marks += 1
+        if code not in MARKS:
+            raise ValueError("a kind of value that this version of headrace does not know")
         return MARKS[code]
 
     def _build(self, items: list[Any]) -> Any:

@@ -37,6 +37,13 @@ HARMLESS = frozenset(
     )
 )  # fmt: skip
 
+#: Enums of the standard library whose members any value may contain.
+HARMLESS_ENUMS = frozenset({
+    "calendar:Day", "calendar:Month", "http:HTTPMethod", "http:HTTPStatus", "re:RegexFlag",
+    "signal:Handlers", "signal:Sigmasks", "signal:Signals", "socket:AddressFamily",
+    "socket:SocketKind", "uuid:SafeUUID",
+})  # fmt: skip
+
 #: The packages of functions that this program has called by name.
 _called: set[str] = set()
 
@@ -149,6 +156,14 @@ def resolve(name: str, permits: Permits) -> Any:
     if not permits.allows_module(owner):
         raise _refuse(f"{name}, which belongs to {owner},", f"--allow {name}")
     return found
+
+
+def resolve_class(name: str, permits: Permits) -> Any:
+    """Return the class of which a value is. Raises RefusedError as ``resolve`` does."""
+    if name in HARMLESS_ENUMS:
+        module, qualname = split_name(name)
+        return _step(name, _import(name, module), qualname)
+    return resolve(name, permits)
 
 
 def resolve_function(name: str, permits: Permits) -> Callable[..., Any]:

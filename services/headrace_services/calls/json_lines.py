@@ -1,8 +1,9 @@
 """Values as JSON lines, for the command line: ``{"index": 3, "value": ...}``, in index order.
 
 A task that failed has no line. Values that JSON does not have are written as follows: tuples, sets,
-deques, arrays and named tuples as lists; dicts with other keys than text as lists of pairs;
-dataclasses as objects of their fields, frames as lists of their rows, enum members by name.
+deques, arrays and named tuples as lists; mappings as objects, or with other keys than text as lists
+of pairs; dataclasses as objects of their fields, frames as lists of their rows, enum members by
+name.
 Everything else is text: bytes in base64, times as ISO 8601, and the rest as ``str`` writes it. This
 includes nan, the infinities, and integers of more than 64 bits, because few programs that read JSON
 accept these as numbers.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections import deque
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterator
 from datetime import date, time
 from fractions import Fraction
@@ -66,12 +67,14 @@ def make_plain(value: Any) -> Any:
         return value if -_INTEGER_END < value < _INTEGER_END else to_decimal(value)
     if isinstance(value, float):
         return float(value) if isfinite(value) else str(value)
+    if isinstance(value, ChainMap | UserDict):
+        value = _merge(cast("Any", value))
     if isinstance(value, dict):
         pairs: dict[Any, Any] = cast("Any", value)
         if all(isinstance(key, str) for key in pairs):
             return {key: make_plain(item) for key, item in pairs.items()}
         return [[make_plain(key), make_plain(item)] for key, item in pairs.items()]
-    if isinstance(value, list | tuple | set | frozenset | range | deque):
+    if isinstance(value, list | tuple | set | frozenset | range | deque | UserList):
         return [make_plain(item) for item in cast("list[Any]", value)]
     if isinstance(value, FrameOutline):
         return _list_rows(value)
@@ -82,6 +85,20 @@ def make_plain(value: Any) -> Any:
     if isinstance(value, date | time):
         return value.isoformat()
     return _make_plain_number(value)
+
+
+def _merge(mapping: Any) -> dict[Any, Any]:
+    """Return the items of a mapping as a dict, in time proportional to their number."""
+    kind: Any = mapping.__class__
+    if kind is UserDict:
+        return _merge(mapping.data)
+    if kind is not ChainMap:
+        items: dict[Any, Any] = mapping
+        return items
+    merged: dict[Any, Any] = {}
+    for one in reversed(mapping.maps):
+        merged.update(_merge(one))
+    return merged
 
 
 def _list_rows(frame: FrameOutline) -> list[Any]:

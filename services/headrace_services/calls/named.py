@@ -10,6 +10,10 @@ from typing import Any
 #: Returned if nothing was found, because a module may contain None.
 MISSING: Any = object()
 
+#: The attribute of what a class with type parameters makes, as in ``Counter[str]()``. It has no
+#: effect.
+FOR_TYPING = "__orig_class__"
+
 #: How many characters of a name from elsewhere are shown.
 SHOWN_CHARACTERS = 200
 
@@ -29,7 +33,7 @@ def list_fields(kind: Any) -> list[str]:
 def list_other_attributes(value: Any, known: frozenset[str]) -> dict[str, Any]:
     """Return the attributes of an object, also those in slots, except for the known ones."""
     found = {name: part for name, part in getattr(value, "__dict__", {}).items()
-             if name not in known}  # fmt: skip
+             if name not in known and name != FOR_TYPING}  # fmt: skip
     for kind in type(value).__mro__:
         for name, member in vars(kind).items():
             if type(member) is MemberDescriptorType and name not in known and name not in found:

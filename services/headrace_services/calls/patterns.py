@@ -36,7 +36,7 @@ _ADDRESSES = frozenset({
 def _dump_pattern(pattern: re.Pattern[Any]) -> list[Any]:
     if len(pattern.pattern) > LONGEST_PATTERN:
         raise UntravelableError(pattern, f"it is longer than {LONGEST_PATTERN:,} characters")
-    return [pattern.pattern, pattern.flags & _FLAGS]
+    return [pattern.pattern, int(pattern.flags & _FLAGS)]
 
 
 def _build_pattern(items: list[Any], building: Building) -> Any:

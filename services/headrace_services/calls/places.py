@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -94,7 +94,8 @@ def _walk(roots: Roots) -> Iterator[tuple[_Path, str, Any]]:
 
 _END: Any = object()
 
-_DICTS = (dict, Counter, OrderedDict, defaultdict)
+_DICTS = (dict, Counter, OrderedDict, defaultdict, UserDict)
+_SEQUENCES = (list, tuple, deque, UserList)
 
 
 def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
@@ -103,9 +104,11 @@ def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
         for key, item in value.items():
             yield f" key {reprlib.repr(key)}", key
             yield f"[{reprlib.repr(key)}]", item
-    elif kind is list or kind is tuple or kind is deque:
+    elif kind in _SEQUENCES:
         for index, item in enumerate(value):
             yield f"[{index}]", item
+    elif kind is ChainMap:
+        yield from ((f".maps[{place}]", part) for place, part in enumerate(value.maps))
     elif kind is set or kind is frozenset:
         for item in value:
             yield f" item {reprlib.repr(item)}", item

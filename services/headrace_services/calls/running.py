@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from msgspec.structs import replace
 
 from headrace_services.calls.encoder import ADVICE
-from headrace_services.calls.functions import HARMLESS, resolve, resolve_function
+from headrace_services.calls.functions import HARMLESS, resolve_class, resolve_function
 from headrace_services.calls.main_module import load_main, shares_main
 from headrace_services.calls.rebuilding import NO_CALL, FoundClasses, add_note, find_imported
 from headrace_services.calls.transport import (
@@ -166,7 +166,7 @@ def _make_classes(permits: Permits) -> FoundClasses:
     def find_function(name: str) -> Any:
         return find_imported(name) if name in HARMLESS else resolve_function(name, permits)
 
-    return FoundClasses(lambda name: resolve(name, permits), find_function)
+    return FoundClasses(lambda name: resolve_class(name, permits), find_function)
 
 
 class _Copies:

@@ -15,8 +15,8 @@ SUMMARY_CHARACTERS = 200
 MESSAGE_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 16_000
 
-#: Modules whose frames are between the slot and a user's function.
-_MACHINERY = "headrace_services.calls."
+#: Modules whose frames are between the slot and a user's function, or a value that is refused.
+_MACHINERY = ("headrace_services.calls.", "msgpack.")
 
 
 class Failure(Struct, frozen=True, array_like=True):

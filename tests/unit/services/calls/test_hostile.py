@@ -117,6 +117,8 @@ def mark(code: int) -> Any:
         [mark(25), "builtins:int", 1, {}],
         [mark(26), "(", 0], [mark(26), "a", 128], [mark(26), "a" * 10_001, 0], [mark(26), 1, 0],
         [mark(26), b"a", 32], [mark(26), "(" * 9000, 0], [mark(26), "a", -1], [mark(26), "a", "0"],
+        [mark(28), 1], [mark(28), [1]], [mark(28), [[1]]], [mark(28), {}], [mark(28)],
+        [mark(29), [1]], [mark(29), {}, 1], [mark(30), {}], [mark(30), "a"], [mark(31), b"a"],
         [mark(27), "IPv4Address", "1.2.3"], [mark(27), "IPv4Network", "10.0.0.1/8"],
         [mark(27), "ip_address", "10.0.0.1"], [mark(27), "IPv6Address", "::1%" + "a" * 300],
         [mark(51), "builtins:OSError", [], {1: 2}, "", True], [mark(32), "<f8", [1], False],

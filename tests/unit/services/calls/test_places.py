@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections import UserList
+from collections import ChainMap, UserDict, UserList
 from dataclasses import make_dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +35,8 @@ CULPRIT = SimpleNamespace()
         ((Pair(Parcel(CULPRIT), 1),), {}, "argument 1, .left.weight_kg"),
         ((ValueError(1, CULPRIT),), {}, "argument 1, .args[1]"),
         ((slice(CULPRIT),), {}, "argument 1, .stop"),
+        ((UserDict(a=UserList([1, CULPRIT])),), {}, "argument 1, ['a'][1]"),
+        ((ChainMap({}, {"a": CULPRIT}),), {}, "argument 1, .maps[1]['a']"),
     ],
 )
 def test_the_place_of_what_cannot_travel_is_told(
@@ -63,7 +65,7 @@ def test_a_socket_is_named_by_its_type() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [object(), UserList([1]), type("Text", (str,), {})("x"), type("Number", (int,), {})(5), int,
+    [object(), SimpleNamespace(), type("Text", (str,), {})("x"), type("Number", (int,), {})(5), int,
      msgpack.ExtType(1, b""), msgpack.Timestamp(5), np.ma.array([1]), iter(()), ..., sys],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -162,7 +164,7 @@ def test_what_a_place_costs_does_not_grow_with_the_square_of_the_depth() -> None
     st.data())  # fmt: skip
 def test_the_place_leads_to_what_cannot_travel(whole: Any, data: st.DataObject) -> None:
     """Put a path into a value at a random place: the place that is told evaluates to it."""
-    culprit = UserList([data.draw(st.integers())])
+    culprit = SimpleNamespace(number=data.draw(st.integers()))
     holders: list[Any] = []
 
     def list_holders(value: Any) -> None:
@@ -181,7 +183,7 @@ def test_the_place_leads_to_what_cannot_travel(whole: Any, data: st.DataObject) 
         holders[holder]["new"] = culprit
     with pytest.raises(TypeError) as caught:
         pack_value(root)
-    place = str(caught.value).removeprefix("the value, ").partition(": a collections")[0]
+    place = str(caught.value).removeprefix("the value, ").partition(": a types")[0]
     assert eval(f"root{place}", {"root": root}) is culprit
 
 

@@ -2,15 +2,32 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import signal
+import socket
 import subprocess
 import sys
-from collections import UserDict
+import uuid
+from collections import (
+    ChainMap,
+    Counter,
+    OrderedDict,
+    UserDict,
+    UserList,
+    UserString,
+    defaultdict,
+    deque,
+)
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from http import HTTPMethod, HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -119,6 +136,25 @@ def test_nothing_is_allowed_until_it_is() -> None:
         run(service, plan_map(double, [1]))
     service.permit(SHOP)
     assert service.engine().endswith(", allows support.calls_shop")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        re.compile("a+"), re.compile(b"a", re.IGNORECASE), re.IGNORECASE | re.MULTILINE,
+        HTTPStatus.OK, HTTPMethod.GET, signal.SIGINT, signal.SIG_DFL, socket.AF_INET,
+        socket.SOCK_STREAM, uuid.SafeUUID.unknown, ChainMap({"a": 1}), UserDict(a=1), UserList([1]),
+        UserString("a"), OrderedDict(a=1), Counter("a"), deque([1], 2), defaultdict(list, a=[1]),
+        defaultdict(None, a=1), Fraction(1, 3), Decimal("1.50"), range(3), slice(1, 2), 1j,
+        frozenset([1]), bytearray(b"a"), ip_address("::1"), Path("a"), uuid.UUID(int=1), date.max,
+        UTC, ZoneInfo("Europe/Paris"), partial(int, "12"), 2**70, ValueError("a"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_values_of_the_standard_library_need_no_permit(calls: CallsService, value: Any) -> None:
+    calls.permit(Permits(("support.calls_shop:echo",)))
+    (back,) = run(calls, plan_map(echo, [value]))
+    assert (type(back), repr(back)) == (type(value), repr(value))
 
 
 def test_a_value_of_a_class_that_is_not_allowed_is_refused(calls: CallsService) -> None:
@@ -272,7 +308,9 @@ def test_values_are_written_as_json_lines(tmp_path: Path) -> None:
         (Path("a/b"), "a/b"),
         (Point(1, (2,)), {"x": 1, "y": [2]}), (Colour.RED, "RED"), (Pair(1, 2), [1, 2]),
         (np.arange(4).reshape(2, 2), [[0, 1], [2, 3]]), (np.float32(0.5), 0.5),
-        (range(3), [0, 1, 2]),
+        (range(3), [0, 1, 2]), (UserList([(1,)]), [[1]]), (UserString("a"), "a"),
+        (ChainMap({"a": 1}, ChainMap(UserDict(a=2, b=3))), {"a": 1, "b": 3}),
+        (UserDict({1: 2}), [[1, 2]]),
         (np.array([np.nan]), ["nan"]),
         (Fraction(10**5000, 3), f"1{'0' * 5000}/3"), (Fraction(2), "2"),
         (np.datetime64("2020-01-01", "ns"), "2020-01-01T00:00:00.000000000"),

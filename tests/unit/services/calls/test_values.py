@@ -4,7 +4,16 @@ import re
 import signal
 import threading
 import tracemalloc
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import (
+    ChainMap,
+    Counter,
+    OrderedDict,
+    UserDict,
+    UserList,
+    UserString,
+    defaultdict,
+    deque,
+)
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass
 from datetime import date, datetime, time, timedelta, timezone
@@ -20,7 +29,7 @@ from ipaddress import (
     IPv6Network,
 )
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -37,6 +46,7 @@ from headrace_services.calls.values import pack_call, pack_value, unpack_value
 from support import calls_shop
 from support.calls_shop import Colour, Pair, Parcel, Point, Right, Size, ran
 
+T = TypeVar("T")
 Alike = Callable[[Any, Any], bool]
 Travel = Callable[[Any], Any]
 
@@ -120,6 +130,10 @@ def test_the_arguments_of_a_call_come_back_as_they_went(
         Counter("banana"), Counter({(1, 2): -3}), OrderedDict([("b", 1), ("a", [2])]), deque("ab"),
         deque([(1,), {2}], maxlen=2), Fraction(-3, 10**40), defaultdict(list, {"a": [bytearray()]}),
         defaultdict(None, {1: 2}), partial(int, "10", base=2), [Counter(), (deque(),)],
+        ChainMap[Any, Any](), Counter[str]("banana"), UserDict[Any, Any](a=1), deque[int]([1]),
+        ChainMap[Any, Any]({"a": 1}, OrderedDict(b=bytearray(b"x")), ChainMap(UserDict(c=2))),
+        UserDict({(1, 2): bytearray(b"x")}), UserList([(1,), bytearray(b"x")]), UserList(),
+        UserString("half a pair \ud800"), {UserString("key"): UserDict()},
         re.compile("(?i)a+\\d"), re.compile(b"\xff$", re.MULTILINE | re.LOCALE),
         re.compile("a b", re.VERBOSE | re.ASCII), IPv4Address("10.0.0.1"),
         IPv6Address("fe80::1%eth0"), IPv4Network("10.0.0.0/8"), IPv6Network("2001:db8::/32"),
@@ -179,6 +193,16 @@ def test_an_array_is_copied_once_each_way() -> None:
         assert peak_bytes < 1.1 * array.nbytes, type(kept)
 
 
+def test_a_container_of_the_standard_library_has_a_type_of_its_own(travel: Travel) -> None:
+    for value in (ChainMap({"a": 1}), UserDict(a=1), UserList([1]), UserString("a")):
+        assert type(travel(value)) is type(value)
+        assert vars(travel(value)) == vars(value)
+    value = UserDict(a=1)
+    value.extra = 2  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="attributes of its own: 'extra'"):
+        pack_value(value)
+
+
 def test_a_containers_limits_and_factories_come_back(travel: Travel) -> None:
     assert travel(deque([1], maxlen=3)).maxlen == 3
     assert travel(defaultdict(Counter)).default_factory is Counter
@@ -210,6 +234,8 @@ def test_a_pattern_keeps_its_meaning_and_none_that_is_too_long_travels(
 def test_a_pattern_is_compiled_only_where_it_is_used() -> None:
     shown = unpack_value(b"\xc1\x00" + msgpack.packb([msgpack.ExtType(26, b""), "(", 0]), OUTLINES)
     assert (shown.kind, shown.items) == ("Pattern", ("(", 0))
+    shown = unpack_value(pack_value(re.compile(b"a", re.IGNORECASE)), OUTLINES)
+    assert (shown.kind, shown.items) == ("Pattern", (b"a", re.IGNORECASE.value))
 
 
 def test_a_function_of_a_package_that_is_not_called_is_not_taken_from_a_value() -> None:
@@ -240,6 +266,11 @@ class Framed(Slotted):
     inside: int
 
 
+@dataclass
+class Box(Generic[T]):
+    inside: T
+
+
 class Loose(NamedTuple("Loose", [("a", int)])):  # noqa: SLOT002 - attributes are what it is about
     pass
 
@@ -254,6 +285,9 @@ def test_other_attributes_of_a_dataclass_come_back(travel: Travel) -> None:
     framed = Framed(1)
     object.__setattr__(framed, "beside", "b")
     assert (travel(framed).inside, travel(framed).beside) == (1, "b")
+    box = travel(Box[int](5))
+    assert box == Box(5)
+    assert vars(box) == {"inside": 5}
     loose = Loose(1)
     loose.extra = 2  # type: ignore[attr-defined]
     assert (travel(loose), travel(loose).extra) == ((1,), 2)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from headrace_services.calls import plan_map
+from headrace_services.calls.service import CallsService
+from headrace_services.permits import Permits, RefusedError
 from headrace_worker.link.failure import (
     MESSAGE_CHARACTERS,
     TRACEBACK_CHARACTERS,
@@ -9,6 +12,7 @@ from headrace_worker.link.failure import (
     clip,
     explain,
 )
+from support.calls_shop import Colour, Point
 
 
 class MuteError(Exception):
@@ -30,6 +34,21 @@ def test_an_exception_is_explained_by_type_message_and_traceback() -> None:
     assert (failure.error_type, failure.message) == ("ValueError", "no such number")
     assert "in task" in failure.traceback
     assert "in raise_and_explain" not in failure.traceback
+
+
+@pytest.mark.parametrize("value", [Colour.RED, [{"a": (Point(1),)}]], ids=["member", "nested"])
+def test_a_value_that_is_refused_is_explained_without_the_frames_of_its_decoder(
+    value: object,
+) -> None:
+    service = CallsService()
+    service.permit(Permits(("support.calls_shop:echo",)))
+    plan = plan_map("support.calls_shop:echo", [value])
+    runner = service.prepare(plan.operation, dict(plan.parameters))
+    with pytest.raises(RefusedError) as caught:
+        runner(0, next(iter(plan.inputs or ())))
+    failure = explain(caught.value)
+    assert "is not allowed on this worker: start it with --allow support" in failure.message
+    assert failure.traceback == f"{failure.error_type}: {failure.message}\n"
 
 
 def test_an_exception_of_another_module_is_named_with_it() -> None:
