@@ -61,12 +61,9 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, **always: str) -> None:
         super().__init__()
         self._always = always
-        #: Whether the log has begun.
-        self.has_formatted = False
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object."""
-        self.has_formatted = True
         shown: dict[str, object] = {
             "time": write_moment(record.created),
             "level": record.levelname.lower(),
@@ -166,18 +163,11 @@ def log_uncaught(
     logging.getLogger(__name__).critical("uncaught in %s", name, exc_info=(kind, error, trace))
 
 
-def log_end(line: str, *, if_begun: bool = False) -> bool:
-    """Log why this process ends, if it has a log for programs. Returns False if it has none.
-
-    With ``if_begun``, a log that has no lines yet does not count.
-    """
+def log_end(line: str) -> bool:
+    """Log why this process ends, if it has a log for programs. Returns False if it has none."""
     root = logging.getLogger()
     flush_log()
-    formatters = [handler.formatter for handler in root.handlers]
-    if not any(
-        isinstance(formatter, JsonFormatter) and (formatter.has_formatted or not if_begun)
-        for formatter in formatters
-    ):
+    if not any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         return False
     root.critical("%s", line)
     return True

@@ -157,23 +157,21 @@ def _run(arguments: list[str] | None) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "headrace"
         hint = f" (see {path} --help)" if isinstance(error, click.UsageError) else ""
-        _complain(f"{path}: {_explain(error)}{hint}", error.exit_code)
+        _complain(f"{path}: {_explain(error)}{hint}")
         return error.exit_code
     except HeadraceError as error:
-        _complain(f"headrace: {explain(error)}", error.exit_code)
+        _complain(f"headrace: {explain(error)}")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        code = find_exit_code(error)
-        _complain("headrace: interrupted", code)
-        return code
+        _complain("headrace: interrupted")
+        return find_exit_code(error)
     except (BrokenPipeError, _ReaderGoneError):
         return EXIT_BROKEN_PIPE
     except OSError as error:
         is_full = says_limit_reached(error)  # whichever file it is
         where = f"{error.filename}: " if error.filename and not is_full else ""
-        code = EXIT_USAGE if is_full or error.errno in WRONG_PATHS else EXIT_TASKS_FAILED
-        _complain(f"headrace: {where}{explain_error(error, error.filename or '')}", code)
-        return code
+        _complain(f"headrace: {where}{explain_error(error, error.filename or '')}")
+        return EXIT_USAGE if is_full or error.errno in WRONG_PATHS else EXIT_TASKS_FAILED
 
 
 def _explain(error: click.ClickException) -> str:
@@ -210,15 +208,12 @@ def _flush() -> None:
         raise explain_unwritten(error) from error
 
 
-def _complain(line: str, code: int) -> None:
-    """Say why the command ends: in its log if it is for programs.
-
-    An invalid command is told to whoever wrote it, unless the log has begun.
-    """
+def _complain(line: str) -> None:
+    """Say why the command ends: in its log, if it has begun one that is for programs."""
     line = shorten_line(" ".join(line.split("\n")))
     if "logging" in sys.modules:  # it is not loaded if only the version is shown
         from headrace_wire.log_format import log_end  # noqa: PLC0415 - quick start
 
-        if log_end(line, if_begun=code == EXIT_USAGE):
+        if log_end(line):
             return
     tell(line)
