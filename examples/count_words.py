@@ -9,9 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from wordcount_service import plan_count
-
 from headrace import Cluster
+
+try:
+    from wordcount_service import plan_count
+except ImportError:
+    sys.exit("first install the service: pip install ./examples/wordcount_service")
 
 
 def main() -> None:

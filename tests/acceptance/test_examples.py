@@ -102,6 +102,15 @@ def test_a_service_of_ones_own_runs_on_this_machine_and_on_a_cluster(
     assert run(site.shell, "count_words", site.address, *files) == here
 
 
+def test_an_example_without_its_service_says_what_to_install(shell: Shell) -> None:
+    ended = subprocess.run(
+        [sys.executable, EXAMPLES / "count_words.py"], env=shell.environment, cwd=shell.home,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == ("first install the service: pip install ./examples/wordcount_service\n")
+
+
 def test_a_service_has_commands_of_its_own_here_and_on_a_cluster(
     shell: Shell, site: Site, service: str, tmp_path: Path
 ) -> None:

@@ -183,7 +183,8 @@ def test_the_function_of_calls_is_shown(site: Site) -> None:
     job = submit(site.shell, "map", "shop:double", "numbers.jsonl")
     assert "calls shop:double " in site.shell.run("jobs").out
     shown = site.shell.run("job", job).out
-    assert "\nfunction    shop:double\n" in shown
+    assert "\nwork        calls shop:double\n" in shown
+    assert f"job {job}: calls shop:double\n" in "\n".join(site.coordinator.lines)
     assert site.shell.run("job", job, "--json").json()["function"] == "shop:double"
     with site.open_cluster() as cluster:
         mapped = cluster.map("shop:double", [1, 2])

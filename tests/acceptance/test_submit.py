@@ -72,7 +72,9 @@ def test_submit_prints_the_result_alone(site: Site, words: tuple[str, ...], expe
 def test_json_is_the_job_with_its_result_in_the_words_of_the_glossary(
     site: Site, words: tuple[str, ...], result: object
 ) -> None:
-    shown = site.shell.run("submit", "primes", *words, "--json").json()
+    printed = site.shell.run("submit", "primes", *words, "--json")
+    assert (printed.out.count("\n"), printed.out[-2:]) == (1, "}\n")
+    shown = printed.json()
     assert (shown["state"], shown["service"], shown["failed"]) == (SUCCEEDED, "primes", 0)
     assert {"id", "service", "operation", "tasks", "done", "wall_seconds"} <= shown.keys()
     assert shown["result"] == result

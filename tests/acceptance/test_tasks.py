@@ -193,7 +193,9 @@ def test_what_a_task_prints_is_in_its_log_and_in_that_of_the_worker(site: Site) 
     assert lines[2].endswith(f"UserWarning: seven in {job}")
     assert site.workers[0].wait_for(f"job {job} task 0: six")
     assert site.shell.run("logs", job, "--task", "0").out.splitlines() == shown
-    assert site.shell.run("logs", job, "--task", "1", "--task", "2").out == ""
+    unknown = site.shell.run("logs", job, "--task", "0", "--task", "1", "-f")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert unknown.err == f"headrace: job {job} has no task 1: it has 1 task, numbered from 0\n"
 
 
 def test_who_follows_a_log_is_told_that_its_job_is_gone(site: Site, tmp_path: Path) -> None:

@@ -125,6 +125,8 @@ def test_a_drained_worker_finishes_what_runs_and_goes(site: Site) -> None:
         (folder / "release").touch()
         gone = site.shell.run("drain", "leaves", "--wait", "30s")
         assert gone.code == 0 or "no worker 'leaves'" in gone.err
+        if not gone.code:
+            assert gone.err.endswith("headrace: worker leaves has gone\n")
         assert worker.wait() == 0
         assert job.wait(LIMIT).state == SUCCEEDED
         assert {status.name for status in cluster.workers()} == {"w"}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli.connecting import connect
-from headrace.cli.kinds import DURATION, TIME_LIMIT, AddressKind, CountKind
+from headrace.cli.kinds import DURATION, TIME_LIMIT, AddressKind
+from headrace.cli.numbers import CountKind
 from headrace.cli.options import ConnectionOptions, connection_options, log_options, option
 from headrace.cli.printing import say
 from headrace.cli.stopping import StoppedError, stop_by_signals

@@ -10,7 +10,7 @@ from headrace.cli.alike import describe_failure, group_failures
 from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.groups import Group
-from headrace.cli.kinds import CountKind
+from headrace.cli.numbers import CountKind, NumbersCommand
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.show import show_change, show_failure
@@ -47,7 +47,7 @@ def list_dead(job_id: str, traceback: bool, connection: ConnectionOptions, as_js
             tell(f"headrace: {group.describe('')}")
 
 
-@dead.command(short_help="Run dead tasks of a job again.")
+@dead.command(cls=NumbersCommand, short_help="Run dead tasks of a job again.")
 @click.argument("job_id", metavar="ID", type=JOB)
 @click.argument("indices", metavar="[INDEX]...", nargs=-1, type=CountKind(0, MAX_TASKS))
 @connection_options

@@ -7,7 +7,7 @@ import click
 from headrace.blocking import BlockingCaller, finish_each
 from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import CountKind
+from headrace.cli.numbers import CountKind
 from headrace.cli.options import (
     ConnectionOptions,
     connection_options,

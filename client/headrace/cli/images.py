@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from headrace.cli.groups import Group
-from headrace.cli.kinds import CountKind, FormatKind, PathKind
+from headrace.cli.kinds import FormatKind, PathKind
+from headrace.cli.numbers import CountKind
 from headrace.cli.options import (
     Decorator,
     JobOptions,

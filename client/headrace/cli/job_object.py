@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from msgspec.structs import replace
 
@@ -12,6 +12,9 @@ from headrace.cli.show import show_status
 from headrace_services.service import Target
 from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.printing import write_json
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 #: Services that write their results to standard output as they come; as JSON they are one value.
 STREAMED = frozenset({"primes", "calls"})
@@ -47,20 +50,26 @@ class JobObject:
 
 
 class _Within:
-    """A stream whose content becomes the result within the object."""
+    """A stream whose content becomes the result within the object, without its last newline."""
 
     is_begun = False
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._newline = b""
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Buffer) -> int:
         self._begin()
-        return self._stream.write(content)
+        whole = memoryview(content)
+        ended = bytes(whole[-1:]) == b"\n"
+        self._stream.write(self._newline)
+        self._stream.write(whole[:-1] if ended else whole)
+        self._newline = b"\n" if ended else b""
+        return len(whole)
 
-    def writelines(self, lines: Iterable[bytes]) -> None:
-        self._begin()
-        self._stream.writelines(lines)
+    def writelines(self, lines: Iterable[Buffer]) -> None:
+        for line in lines:
+            self.write(line)
 
     def _begin(self) -> None:
         if not self.is_begun:

@@ -10,7 +10,8 @@ import click
 
 from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import LABEL, NAME, SERVICE, SINCE, CountKind, WordKind
+from headrace.cli.kinds import LABEL, NAME, SERVICE, SINCE, WordKind
+from headrace.cli.numbers import CountKind
 from headrace.cli.options import (
     ConnectionOptions,
     connection_options,

@@ -11,8 +11,9 @@ from msgspec.structs import asdict
 from headrace.cli.alike import MOST_READ, describe_failure, describe_failures, describe_group
 from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import ANY_FORMAT, DURATION, CountKind, PathKind
+from headrace.cli.kinds import ANY_FORMAT, DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
+from headrace.cli.numbers import CountKind
 from headrace.cli.options import (
     ConnectionOptions,
     connection_options,

@@ -18,8 +18,8 @@ from msgspec import Meta
 from headrace.cli.outputs import explain_unwritable_file
 from headrace_wire.address import Address, parse_address
 from headrace_wire.bounds import (
-    MAX_INTEGER,
     MAX_MOMENT,
+    MAX_NAME_CHARACTERS,
     MAX_SECONDS,
     LeaseTime,
     MemoryLimit,
@@ -113,6 +113,8 @@ class PathKind(click.Path):
         if why := self.explain_denied(value):
             use = "read" if self._is_read else "used"
             self.fail(f"{quote(str(value))} cannot be {use}: {why}", param, ctx)
+        if not self.file_okay and os.path.exists(value) and not os.path.isdir(value):  # noqa: PTH110, PTH112 - it may be bytes
+            self.fail(f"{quote(str(value))} is not a folder", param, ctx)
         return super().convert(value, param, ctx)
 
     def explain_denied(self, path: Any) -> str:
@@ -164,6 +166,8 @@ class BoundedKind(ValueKind):
         if not is_within(self._meta, value):
             may_be = self.describe(self._meta)
             wrong = "is not allowed" if self._kind is str else "is out of range"
+            if isinstance(shown, str) and len(shown) > MAX_NAME_CHARACTERS:
+                wrong = "are too many"
             self.fail(f"{quote(shown)} {wrong}: give {may_be}", param, ctx)
         return value
 
@@ -311,39 +315,14 @@ class IdentifierKind(ValueKind):
             self.fail(str(error), param, ctx)
 
 
-class NumberKind(ValueKind):
-    """A whole number: ``1000``, ``1_000``, ``1e9``, ``10**9``, ``2^64``, ``1e15+1e6``."""
+class FlagKind(click.types.BoolParamType):
+    """Whether a flag is set; only its environment variable has a value."""
 
-    name = "NUMBER"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from headrace_services.primes import parse_number  # noqa: PLC0415 - quick start
-
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_number(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class CountKind(click.IntRange):
-    """A whole number in the form of ``NUMBER``, within these bounds, which are both allowed."""
-
-    def __init__(self, low: int, high: int = MAX_INTEGER) -> None:
-        super().__init__(low, high)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from headrace_services.primes import NumberTooLargeError, parse_number  # noqa: PLC0415 - quick start
-
-        try:
-            value = parse_number(value) if isinstance(value, str) else value
-        except NumberTooLargeError:
-            self.fail(f"{quote(value)} is not in the range {self._describe_range()}.", param, ctx)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        number: int = super().convert(value, param, ctx)
-        return number
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        is_set = self.str_to_bool(value)
+        if is_set is None:
+            self.fail(f"{quote(value)} is neither yes nor no: write 1 or 0", param, ctx)
+        return is_set
 
 
 def _refuse_empty(
@@ -388,7 +367,6 @@ SIZE = SizeKind(SizeLimit)
 AUTO_SIZE = AutoSizeKind(MemoryLimit)
 NAME = NameKind(Name)
 LABEL = NameKind(OptionalLabel)
-NUMBER = NumberKind()
 SINCE = SinceKind()
 SERVICE = IdentifierKind()
 ANY_FORMAT = AnyFormatKind()

@@ -9,12 +9,15 @@ import click
 from headrace.cli.connecting import connect
 from headrace.cli.figures import format_part
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import CountKind
 from headrace.cli.log_lines import format_line, read_log, show_line, tell_missed
+from headrace.cli.numbers import CountKind
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.job_log import Gaps
+from headrace_wire.errors import UsageError
+from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.messages.workers import TaskProgress
+from headrace_wire.words import count
 
 #: The maximum number of running tasks whose progress is shown for people.
 PROGRESS_SHOWN = 20
@@ -44,6 +47,7 @@ def logs(
     gaps, is_whole = Gaps(), True
     cluster = connect(connection)
     found = find_job(cluster, job_id)
+    _refuse_unknown(found.status, tasks, follow=follow)
     for page in read_log(cluster.engine, found.id, follow=follow):
         tell_missed(gaps.find_missed(page))
         for line in page.lines:
@@ -53,6 +57,20 @@ def logs(
         is_whole = page.complete
     if follow and not is_whole:
         tell(f"headrace: job {found.id} is there no more: it was deleted, or has expired")
+
+
+def _refuse_unknown(status: JobStatus, tasks: tuple[int, ...], *, follow: bool) -> None:
+    """Raise UsageError for a task that the job does not have, and will not get while it is
+    followed.
+    """
+    unknown = [task for task in tasks if task >= status.tasks]
+    if unknown and (status.sealed or not follow):
+        has = (
+            f"it has {count(status.tasks, 'task')}, numbered from 0"
+            if status.tasks
+            else "it has none"
+        )
+        raise UsageError(f"job {status.id} has no task {unknown[0]}: {has}")
 
 
 def show_progress(progress: TaskProgress) -> dict[str, object]:

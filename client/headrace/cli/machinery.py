@@ -115,6 +115,9 @@ def drain(
         say_json([show_worker(status) for status in statuses])
     if wait is not None:
         _await_departure(cluster, statuses, wait)
+        for status in statuses:
+            if not as_json:
+                tell(f"headrace: worker {status.name} has gone")
 
 
 def _await_departure(cluster: Cluster, statuses: list[WorkerStatus], seconds: float) -> None:

@@ -16,13 +16,14 @@ from headrace.cli.kinds import (
     NAME,
     TIME_LIMIT,
     AddressKind,
-    CountKind,
+    FlagKind,
     KeyFileKind,
     OutputFileKind,
     PathKind,
     ValueKind,
     WordKind,
 )
+from headrace.cli.numbers import CountKind
 from headrace.data_folder import list_key_files
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
@@ -44,6 +45,8 @@ def option(*names: str, **attributes: Any) -> Decorator:
     word = long.split("/")[0].removeprefix("--").replace("-", "_").upper()
     attributes.setdefault("envvar", f"HEADRACE_{word}")
     attributes.setdefault("show_envvar", not attributes.get("hidden"))
+    if attributes.get("is_flag"):
+        attributes.setdefault("type", FlagKind())
     return click.option(*names, **attributes)
 
 

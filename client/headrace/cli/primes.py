@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import click
 
 from headrace.cli.groups import Group
-from headrace.cli.kinds import NUMBER, TEXT_ALIASES, CountKind, FormatKind
+from headrace.cli.kinds import TEXT_ALIASES, FormatKind
+from headrace.cli.numbers import NUMBER, CountKind, NumbersCommand
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
 from headrace.cli.standard import open_standard_input
@@ -24,22 +24,6 @@ span_option = option(
     metavar="NUMBER",
     help="How many numbers are in one task. [default: chosen for the range]",
 )
-
-
-class NumbersCommand(click.Command):
-    """A command whose arguments are numbers: ``-5`` is a number instead of an option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        taking = {
-            name
-            for option in self.params
-            if isinstance(option, click.Option) and not option.is_flag
-            for name in option.opts
-        }
-        for before, argument in zip(["", *args], args, strict=False):
-            if re.fullmatch(r"-\d[\w.*^+-]*", argument) and before not in taking:
-                raise click.UsageError(f"{argument} is negative: numbers begin at 0", ctx)
-        return super().parse_args(ctx, args)
 
 
 def make_primes_group(*, embedded: bool) -> click.Group:

@@ -15,11 +15,11 @@ from headrace.cli.kinds import (
     DURATION,
     LABEL,
     SIZE,
-    CountKind,
     PathKind,
     WordKind,
     write_duration,
 )
+from headrace.cli.numbers import CountKind
 from headrace.cli.options import (
     ConnectionOptions,
     connection_options,

@@ -109,7 +109,8 @@ def log_events(happened: Sequence[Event]) -> None:
             case events.JobSubmitted():
                 spec = event.spec
                 extra = about(spec.id)
-                log.info("job %s: %s %s", spec.id, spec.service, spec.operation, extra=extra)
+                work = spec.function or spec.operation
+                log.info("job %s: %s %s", spec.id, spec.service, work, extra=extra)
             case events.TaskDead():
                 if bursts[event.failure.job].add(event.failure):
                     _log_death(event.failure)

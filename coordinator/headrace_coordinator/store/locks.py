@@ -46,7 +46,10 @@ def lock_data(data: Path) -> Generator[None]:
             # Everybody may have access to the folder, and its files may be somebody else's.
             what = f"cannot use data folder {data}"
             refuse_full_disk(error, what, data)
-            reason = explain_error(error, error.filename or data, WRITE)
+            place = error.filename or data
+            reason = explain_error(error, place, WRITE)
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                reason = f"{_find_file(data)} is not a folder"
             raise UsageError(f"{what}: {reason}; or name another with --data") from None
         if not is_ours:
             raise StoreError(
@@ -54,6 +57,11 @@ def lock_data(data: Path) -> Generator[None]:
                 "folder with --data"
             )
         yield
+
+
+def _find_file(data: Path) -> Path:
+    """Return the file that is in the place of the folder, or of one above it."""
+    return next((place for place in (data, *data.parents) if place.exists()), data)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run primes count 0 10 --priority -500", "-500 is not in the range -100<=x<=100"),
         (f"run primes count 0 10 --retries {'9' * 23}", "9' is not in the range 0<=x<=1000"),
         (f"jobs --limit {'9' * 23}", "9' is not in the range 1<=x<=9223372036854775806"),
+        ("jobs --limit 0", "0 is not in the range x>=1."),
+        ("dead replay abc -1", "-1 is negative: numbers begin at 0"),
+        ("coordinator --data /dev/null", "'/dev/null' is not a folder"),
         ("jobs --limit 2^80", "'2^80' is not in the range 1<=x<="),
         ("jobs --since 99999d", "'99999d' is too long ago: give 36525d at most"),
         (f"jobs --since {'9' * 30}h", "h' is too long ago: give 36525d at most"),
@@ -38,11 +41,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("dead list --traceback=1 x", "headrace dead list: Option '--traceback' does not take a"),
         ("run map shop:double round", "round: Too many levels of symbolic links"),
         ("keys init --data shop.py/data", "shop.py/data cannot be made: Not a directory"),
-        ("backup shop.py", "Directory 'shop.py' is a file"),
+        ("backup shop.py", "'shop.py' is not a folder"),
         ("run primes count 0 10 --timeout soon", "write 30s, 500ms, 2m, 1h or 7d"),
         ("run primes count 0 10 --timeout 99999d", "'99999d' is out of range: give 1ms to 36525d"),
         ("run primes count 0 10 --name \x1b[31m", r"'\x1b[31m' is not allowed: give up to"),
-        (f"run primes count 0 10 --name {'n' * 201}", "201 characters is not allowed: give"),
+        (
+            f"run primes count 0 10 --name {'n' * 201}",
+            "201 characters are too many: give up to 200 printable",
+        ),
     ],
 )
 def test_a_slip_is_told(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:
@@ -73,6 +79,28 @@ def test_an_option_before_its_command_is_told_where_it_belongs(
     (line,) = said.err.splitlines()
     assert said.code == 2
     assert told in line
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "told"),
+    [
+        ("maybe", 2, "'--json' (env var: 'HEADRACE_JSON'): 'maybe' is neither yes nor no: write 1"),
+        ("1", 69, "no coordinator answers"),
+        ("false", 69, "no coordinator answers"),
+        ("", 69, "no coordinator answers"),
+    ],
+)
+def test_the_variable_of_a_flag_is_yes_or_no(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    code: int,
+    told: str,
+) -> None:
+    monkeypatch.setenv("HEADRACE_JSON", value)
+    said = say(capsys, "jobs", "--coordinator", "127.0.0.1:1")
+    assert said.code == code
+    assert told in said.err
 
 
 def test_a_negative_value_of_an_option_is_no_number_of_the_range(

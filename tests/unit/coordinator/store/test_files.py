@@ -20,7 +20,7 @@ from headrace_coordinator.store.files import DataFile, sync
 from headrace_coordinator.store.locks import hold_payloads, lock_data
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_wire.batch import pack_batch
-from headrace_wire.errors import StoreError
+from headrace_wire.errors import StoreError, UsageError
 from headrace_wire.system import file_lock
 from headrace_wire.system.file_lock import open_lock
 from support.full_disk import fill_disk
@@ -181,6 +181,14 @@ def test_payloads_are_checked_after_a_start_of_the_machine_on_every_system(
             store.load()
             found = store._writer.execute("SELECT boot FROM clock").fetchone()
             assert found == (str(int(seconds)),)
+
+
+@pytest.mark.parametrize("place", ["file", "file/data"])
+def test_a_data_folder_that_is_a_file_is_called_that(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    data = tmp_path / place
+    with pytest.raises(UsageError, match=f"folder {data}: {tmp_path}/file is not a folder; or"):
+        lock_data(data).__enter__()
 
 
 @pytest.mark.parametrize("place", ["", "data"])
