@@ -24,7 +24,7 @@ def read_place(place: object, name: str, too_small: str) -> int | Address | None
     if place is None:
         return None
     if isinstance(place, str | tuple):
-        _refuse_number(place, name)
+        _refuse_number(place, name)  # pyright: ignore[reportUnknownArgumentType] - any contents
         return read_address(place)  # pyright: ignore[reportUnknownArgumentType] - any contents
     return read_count(place, name, too_small)
 

@@ -58,23 +58,35 @@ def show_status(status: JobStatus) -> dict[str, Any]:
     }
 
 
-def describe_status(status: JobStatus) -> list[tuple[str, str]]:
-    """Return everything that is known about a job, as names and values for people."""
+def _count_unfinished(status: JobStatus) -> list[str]:
+    """Return how many of a job's tasks are in each state except done, if there are any."""
     counts = [
-        (status.done, "done"),
         (status.failed, "failed"),
         (status.leased, "leased"),
         (status.waiting, "waiting"),
         (status.retrying, "retrying"),
         (status.cancelled, "cancelled" if status.state == CANCELLED else "undone"),
     ]
+    return [f"{number:,} {word}" for number, word in counts if number]
+
+
+def describe_progress(status: JobStatus) -> str:
+    """Return the state of a job and how far it is, in a few words."""
+    done = f"{status.done:,} of {count(status.tasks, 'task')} done"
+    return f"job {status.id} is {status.state}: " + ", ".join([done, *_count_unfinished(status)])
+
+
+def describe_status(status: JobStatus) -> list[tuple[str, str]]:
+    """Return everything that is known about a job, as names and values for people."""
+    counts = [f"{status.done:,} done"] if status.done else []
+    counts += _count_unfinished(status)
     why = status.waiting_for or status.ended_because
     lines = [
         ("id", status.id),
         ("name", status.name),
         ("state", status.state + (f": {why}" if why else "")),
         ("work", describe_work(status)),
-        ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
+        ("tasks", f"{status.tasks:,}: " + ", ".join(counts)),
         ("submitted", format_time(status.submitted_at) or ""),
         ("by", status.submitted_by),
         ("started", format_time(status.started_at) or ""),
@@ -102,11 +114,7 @@ def show_change(status: JobStatus, *, as_json: bool) -> None:
     if as_json:
         say_json(show_status(status))
     else:
-        tell(
-            f"headrace: job {status.id} is {status.state}: {status.done:,} of "
-            f"{count(status.tasks, 'task')} done, {status.failed:,} failed, "
-            f"{status.cancelled:,} cancelled",
-        )
+        tell(f"headrace: {describe_progress(status)}")
 
 
 def show_failure(failure: TaskFailure) -> dict[str, Any]:

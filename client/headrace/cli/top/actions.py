@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from headrace.cli.printing import explain
-from headrace.cli.show import describe_work
+from headrace.cli.show import describe_progress, describe_work
 from headrace_wire.api import JobQueueApi
 from headrace_wire.errors import HeadraceError
 from headrace_wire.messages.jobs import CANCELLED, FINAL_STATES, SUCCEEDED, JobStatus
 from headrace_wire.timeouts import Limit
-from headrace_wire.words import count
 
 if TYPE_CHECKING:
     from headrace.cli.top.view import JobsCaller
@@ -48,10 +47,7 @@ async def carry_out(action: Action, jobs: JobsCaller, job: str) -> tuple[str, bo
         return f"job {job} is deleted", True
     if action is CANCEL and status.state != CANCELLED:
         return f"job {job} had ended before: it is {status.state}", True
-    return (
-        f"job {job} is {status.state}: {status.done:,} of {count(status.tasks, 'task')} done, "
-        f"{status.failed:,} failed, {status.cancelled:,} cancelled"
-    ), True
+    return describe_progress(status), True
 
 
 async def drain(jobs: JobsCaller, worker: str) -> str:
