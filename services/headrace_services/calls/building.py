@@ -77,3 +77,9 @@ class Building(Protocol):
         many equal hashes that comparing them would take too long.
         """
         ...
+
+    def check_compiled(self, work: int, most: int) -> None:
+        """Raise ValueError if compiling this value's regular expressions is more work than
+        ``most``.
+        """
+        ...

@@ -30,7 +30,7 @@ _SLOW_KEYS = re.compile(rb"\xde[^\0]|\xdf|\xc7\0\x07", re.DOTALL)
 class Decoder:
     """Builds one value. ``classes`` finds classes by name, ``buffers`` are its arrays' bytes."""
 
-    __slots__ = ("_buffers", "_compared", "_marks", "_next", "classes")
+    __slots__ = ("_buffers", "_compared", "_compiled", "_marks", "_next", "classes")
 
     def __init__(self, classes: Classes, buffers: list[memoryview]) -> None:
         self.classes = classes
@@ -38,6 +38,7 @@ class Decoder:
         self._next = 0
         self._marks = 0
         self._compared = 0
+        self._compiled = 0
 
     def decode(self, tree: memoryview) -> Any:
         """Build the value. Any exception means that the bytes are invalid."""
@@ -70,6 +71,14 @@ class Decoder:
         if self._compared > collisions.MOST_COMPARED:
             raise ValueError("too many keys of dicts or sets have the same hash")
         return keys
+
+    def check_compiled(self, work: int, most: int) -> None:
+        """Raise ValueError if compiling this value's regular expressions is more work than
+        ``most``.
+        """
+        self._compiled += work
+        if self._compiled > most:
+            raise ValueError("compiling its regular expressions would take too long")
 
     def _make_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
         if len(pairs) > collisions.FREE_KEYS:

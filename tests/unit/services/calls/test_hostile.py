@@ -116,6 +116,8 @@ def mark(code: int) -> Any:
         [mark(25), "os:system", ["true"], {}], [mark(25), "builtins:eval", ["1"], {}],
         [mark(25), "builtins:int", 1, {}],
         [mark(26), "(", 0], [mark(26), "a", 128], [mark(26), "a" * 10_001, 0], [mark(26), 1, 0],
+        [[mark(26), "a" * 10_000, 0]] * 11, [mark(26), "[\0-\uffff]" * 300, 0],
+        [mark(26), "[\\0-\\uffff]" * 300, 2], [mark(26), "[" + "a-\uffff" * 600 + "]", 0],
         [mark(26), b"a", 32], [mark(26), "(" * 9000, 0], [mark(26), "a", -1], [mark(26), "a", "0"],
         [mark(28), 1], [mark(28), [1]], [mark(28), [[1]]], [mark(28), {}], [mark(28)],
         [mark(29), [1]], [mark(29), {}, 1], [mark(30), {}], [mark(30), "a"], [mark(31), b"a"],

@@ -231,6 +231,15 @@ def test_a_pattern_keeps_its_meaning_and_none_that_is_too_long_travels(
         pack_value([re.compile("a" * 10_001)])
 
 
+def test_patterns_that_take_long_to_compile_do_not_travel(travel: Travel) -> None:
+    usual = [re.compile(f"(?i)[a-z]+{number}") for number in range(2000)]
+    assert travel(usual) == usual
+    east = re.compile("[\u4e00-\u9fff\u3040-\u30ff]+|[\\u0080-\\uffff]")
+    assert travel([east] * 50) == [east] * 50
+    with pytest.raises(TypeError, match=r"^the value, \[\d+\]: a re.Pattern .* pass their text$"):
+        pack_value([east, *usual] * 5)
+
+
 def test_a_pattern_is_compiled_only_where_it_is_used() -> None:
     shown = unpack_value(b"\xc1\x00" + msgpack.packb([msgpack.ExtType(26, b""), "(", 0]), OUTLINES)
     assert (shown.kind, shown.items) == ("Pattern", ("(", 0))
