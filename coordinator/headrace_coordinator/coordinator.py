@@ -40,6 +40,7 @@ from headrace_coordinator.store.backup import STORE_NAME
 from headrace_coordinator.store.locks import lock_data
 from headrace_coordinator.store.store import Store
 from headrace_coordinator.web.gate import Gate
+from headrace_wire.acceptor import require_free
 from headrace_wire.address import Address
 from headrace_wire.descriptors import share_descriptors
 from headrace_wire.errors import HeadraceError
@@ -146,6 +147,10 @@ class Coordinator:
         all keys.
         """
         self._stack.enter_context(lock_data(settings.data))
+        # A coordinator that cannot serve should not leave keys and a store behind.
+        require_free(settings.bind, "")
+        if settings.http:
+            require_free(settings.http, " HTTP")
         refuse_given_key(settings.key_file, settings.data / KEY_NAME)
         key = ensure_key(settings.key_file)
         self._stack.enter_context(own_role_folders(settings.role_keys))

@@ -121,6 +121,11 @@ def listen(address: Address, backlog: int, what: str) -> socket.socket:
     return listener
 
 
+def require_free(address: Address, what: str) -> None:
+    """Raise UsageError if ``listen`` would."""
+    listen(address, 1, what).close()
+
+
 def read_bound(listener: socket.socket) -> Address:
     """Return where a socket listens, with the port that the system chose for port 0."""
     place = listener.getsockname()
