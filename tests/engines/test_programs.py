@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,9 +73,11 @@ if __name__ == "__main__":
 """
 
 
-def run_program(folder: Path, engine: str, shell: Shell) -> subprocess.CompletedProcess[str]:
+def run_program(
+    folder: Path, engine: str, shell: Shell, source: str = PROGRAM
+) -> subprocess.CompletedProcess[str]:
     program = folder / "program.py"
-    program.write_text(PROGRAM)
+    program.write_text(source)
     return subprocess.run(
         [sys.executable, program, engine],
         check=False, capture_output=True, text=True, cwd=folder, env=shell.environment, timeout=120,
@@ -133,6 +136,36 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, words: list[str], code: int,
     assert done.code == code
     assert why in done.err
     assert "send each other pickles" not in done.err
+
+
+DYING_PROGRAM = """
+import os
+import sys
+
+from headrace import Pool
+
+def die(_):
+    os.kill(os.getpid(), 9)
+
+if __name__ == "__main__":
+    with Pool(engine=sys.argv[1]) as pool:
+        pool.apply(die, (1,))
+"""
+
+
+def test_a_process_that_dies_is_told_as_what_it_is(tmp_path: Path) -> None:
+    done = run_program(tmp_path, "dask", Shell(tmp_path), DYING_PROGRAM)
+    assert done.returncode == 1
+    assert "died while running it" in done.stderr.splitlines()[-1]
+    assert "workers died" not in done.stderr
+
+
+def test_a_scheduler_that_does_not_answer_is_told_once_and_for_how_long(tmp_path: Path) -> None:
+    done = run_program(tmp_path, "dask://127.0.0.1:1", Shell(tmp_path), DYING_PROGRAM)
+    assert done.returncode == 1
+    why = "no Dask scheduler answers at tcp://127.0.0.1:1: no connection could be made"
+    assert re.search(rf"{re.escape(why)} \(tried for \d\d s\)\Z", done.stderr.strip())
+    assert done.stderr.count(why) == 1
 
 
 def start_holding(shell: Shell, held: Path, engine: str, function: str, **options: Any) -> Process:

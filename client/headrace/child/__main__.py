@@ -22,17 +22,25 @@ def main(role: str, order: Order) -> int:
 
             work_for_program(order)
     except HeadraceError as error:
-        sys.stderr.write(f"headrace: {error.message}\n")
-        if role == "worker":
-            # In the log, lines of the coordinator may follow.
-            with contextlib.suppress(OSError):
-                order.end_file.write_text(error.message)
+        if role != "worker" or not _note_end(order, error):
+            sys.stderr.write(f"headrace: {error.message}\n")
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename and not says_limit_reached(error) else ""
         sys.stderr.write(f"headrace: {where}{explain_system_error(error)}\n")
         return EXIT_TASKS_FAILED
     return 0
+
+
+def _note_end(order: Order, error: HeadraceError) -> bool:
+    """Leave the reason of the end to the program, which raises it. Returns whether that worked.
+
+    In the log, lines of the coordinator may follow.
+    """
+    with contextlib.suppress(OSError):
+        order.end_file.write_text(error.message)
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -161,6 +161,15 @@ async def _start_cluster(processes: int) -> DaskGrid:
 def _limit_log() -> None:
     """Log only warnings of Dask, and not each connection and each process."""
     logging.getLogger("distributed").setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger("distributed.scheduler").addFilter(_is_no_death_of_span)
+
+
+def _is_no_death_of_span(record: logging.LogRecord) -> bool:
+    """Return whether a line of the scheduler is to be logged. The deaths that it counts for a span
+    are not those that there were: see ``dask_deaths``. They are reported with the task.
+    """
+    is_death = "marked as failed because %d workers died" in str(record.msg)
+    return not (is_death and "headrace-" in str(record.args))
 
 
 class DaskGrid(GridBase):
@@ -311,6 +320,10 @@ def explain_silence(error: Exception) -> str:
     lengths, and raises errors such as MemoryError, ValueError or struct.error.
     """
     if isinstance(error, OSError):
+        if str(error).startswith("Timed out trying to connect"):
+            return (
+                "no connection could be made"  # Dask also waits if a connection is refused at once
+            )
         return str(error)
     return f"what came from there is not understood ({type(error).__name__}: {error})"
 

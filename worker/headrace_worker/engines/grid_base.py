@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.version import VERSION
+from headrace_wire.words import format_seconds
 from headrace_worker.engines.grid import OnNews
 
 #: Seconds between two checks of which places there are and whether the cluster answers.
@@ -77,7 +78,7 @@ class GridBase(ABC):
         Raises UnreachableError if nothing answers, and UsageError for a cluster that cannot be
         used.
         """
-        end = time.monotonic() + patience_seconds
+        begun = time.monotonic()
         is_logged = False
         while not self._answers:
             try:
@@ -89,8 +90,10 @@ class GridBase(ABC):
             except Exception as error:  # noqa: BLE001 - see _explain
                 where = f" at {self._address}" if self._address else ""
                 why = f"no {self._kind} answers{where}: {self._explain(error)}"
-                if time.monotonic() >= end:
-                    raise UnreachableError(why) from None
+                tried_seconds = time.monotonic() - begun
+                if tried_seconds >= patience_seconds:
+                    tried = f" (tried for {format_seconds(tried_seconds)})" if is_logged else ""
+                    raise UnreachableError(f"{why}{tried}") from None
                 if not is_logged:
                     log.warning("%s; trying for %g s", why, patience_seconds)
                     is_logged = True
