@@ -271,6 +271,10 @@ class SharedMachine(RuleBasedStateMachine):
         before = self.describe()
         self.rig.restart()
         assert self.describe() == before
+        # An item's row says who received it: if that was taken back, the request is like a new one.
+        for session in [one for one in self.answers if self.rig.last[one].operation == "get"]:
+            if session not in self.taken:
+                del self.answers[session]
 
     def describe(self) -> Any:
         """What a restart must not change."""
