@@ -114,8 +114,8 @@ class CallSession:
             operation,
             left,
             options=self._submit_options,
-            # The embedded worker of a pool will come, and its slots will stay.
-            on_silence=self._say_why if self._address or not self._is_pool else None,
+            on_silence=self._say_why if self._address or not self._is_pool else self._say_lack,
+            on_held=self._say_why,
             explain=None if self._address else self._explain,
             on_end=drop,
             **callbacks,
@@ -186,6 +186,13 @@ class CallSession:
         if isinstance(error, UnreachableError) and (why := self.cluster.explain_end()):
             return UnreachableError(why)
         return error
+
+    def _say_lack(self, why: str) -> None:
+        """Log why no outcome comes from an embedded pool if it is for lack of room: its worker will
+        come, and its slots will stay.
+        """
+        if self.cluster.engine.lacks_room:
+            self._say_why(why)
 
     def _say_why(self, why: str) -> None:
         """Log why no outcome comes, once for each reason."""

@@ -18,6 +18,7 @@ from headrace.cluster_views import AwaitedViews
 from headrace.data_jobs import DataJob, make_plan_specs
 from headrace.job_base import JobBase
 from headrace.submission import (
+    HeldNotice,
     SubmitOptions,
     advise_on_service,
     check_job_id,
@@ -174,9 +175,10 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
 
         A job that can be divided into tasks in several ways is divided for the present number of
         slots. ``on_upload`` is called with the number of inputs that have arrived. While the
-        coordinator's spool is full, this waits, and ``on_held`` is called with the reason.
+        coordinator's spool is full, this waits, and ``on_held`` is called with the reason; without
+        it, the reason is logged.
         """
-        on_upload, on_held = on_upload or _ignore, on_held or _ignore
+        on_upload, on_held = on_upload or _ignore, on_held or HeldNotice()
         return await self._submit(service, plan, options, on_upload, on_held)
 
     async def map(
@@ -197,7 +199,7 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
 
         self._find_jobs()
         plan = await self._work(plan_map, function, iterable, call_options or self._call_options)
-        return await self._submit("calls", plan, options, _ignore, _ignore)
+        return await self._submit("calls", plan, options, _ignore, HeldNotice())
 
     async def job(self, job_id: str) -> AnyJob:
         """Return the job with this id. Raises UnknownJobError."""

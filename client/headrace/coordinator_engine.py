@@ -56,6 +56,11 @@ class CoordinatorEngine:
     def results(self) -> ResultQueueApi:
         return self._results
 
+    @property
+    def lacks_room(self) -> bool:
+        info = self._jobs.info()
+        return bool(info.held or info.problem)
+
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         return self._manager.shared(answer_seconds, patient=patient)
 

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from headrace.data_jobs import find_large, make_data_spec, replace_large
 from headrace.engine import Engine
-from headrace.submission import wait_for_room
+from headrace.submission import HeldNotice, wait_for_room
 from headrace_services.service import Parameters
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError
@@ -84,11 +84,11 @@ class DataUploader:
                 self._engine.jobs.delete(job)
 
     def _send(self, value: bytes, name: str) -> str:
-        spec = make_data_spec(name)
-        wait_for_room(lambda: self._engine.jobs.submit(spec), log.info)
+        spec, notice = make_data_spec(name), HeldNotice()
+        wait_for_room(lambda: self._engine.jobs.submit(spec), notice)
         self._kept.add(spec.id)
         packed = pack_batch([value])
-        wait_for_room(lambda: self._engine.jobs.put(spec.id, 0, packed), log.info)
+        wait_for_room(lambda: self._engine.jobs.put(spec.id, 0, packed), notice)
         if not self._started:
             self._started = True
             threading.Thread(target=self._beat, name="headrace-data", daemon=True).start()

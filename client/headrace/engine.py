@@ -21,6 +21,11 @@ class Engine(Protocol):
     @property
     def results(self) -> ResultQueueApi: ...
 
+    @property
+    def lacks_room(self) -> bool:
+        """Whether tasks wait for room in the coordinator's spool or on its disk."""
+        ...
+
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         """Return the shared state. Unless ``patient``, a call is only tried once."""
         ...

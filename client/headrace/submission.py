@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -14,6 +15,8 @@ from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ServiceMissingError, SpoolFullError, UsageError
 from headrace_wire.messages.jobs import JobSpec, JobStatus
 from headrace_wire.messages.workers import PICKLED_CALLS, WorkerStatus
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -140,6 +143,18 @@ def wait_for_room(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
             return call()
         except SpoolFullError as error:
             on_held(error.message)
+
+
+class HeldNotice:
+    """Logs the reason of a wait for room, once, for a program that has no callback for it."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def __call__(self, held_because: str) -> None:
+        if not self._is_told:
+            self._is_told = True
+            log.warning("headrace: waiting to submit: %s", held_because)
 
 
 def make_job_id() -> str:

@@ -98,7 +98,12 @@ class Coordinator:
         key, keys = self._take_keys(settings)
         metrics = _load_metrics() if settings.http else None
         http_tls = choose_http_tls(settings) if metrics else None
-        store = Store(settings.data / STORE_NAME, settings.durability, settings.history_seconds)
+        store = Store(
+            settings.data / STORE_NAME,
+            settings.durability,
+            settings.history_seconds,
+            settings.scratch,
+        )
         self._stack.callback(store.close)
         secret = ensure_key(settings.data / TOKEN_SECRET_NAME)
         on_commit = metrics.note_commit if metrics else None
@@ -304,6 +309,7 @@ def _choose_rules(settings: CoordinatorSettings, store: Store) -> Rules:
         result_ttl_seconds=settings.result_ttl_seconds,
         spool_limit_bytes=_choose_spool_limit(settings, store),
         shared_limit_bytes=settings.shared_limit_bytes,
+        scratch=settings.scratch,
     )
 
 

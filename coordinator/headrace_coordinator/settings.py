@@ -36,6 +36,8 @@ class CoordinatorSettings(Struct, frozen=True):
       ``http_cert``, which implies encryption.
     - ``spool_limit_bytes`` None stands for most of the free space on the data folder's disk.
     - With ``private_jobs``, a client can only access its own jobs.
+    - ``scratch`` is the folder for temporary files that contains the data folder, if the
+      coordinator works for one program only.
     - With ``audit``, it is recorded in the data folder who did what.
     """
 
@@ -61,6 +63,7 @@ class CoordinatorSettings(Struct, frozen=True):
     private_jobs: bool = False
     role_keys: Path | None = None
     audit: bool = True
+    scratch: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self)

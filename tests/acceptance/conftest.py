@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from headrace.cluster import Cluster
-from support.commands import Shell, Site, open_site
+from support.commands import Shell, Site, open_site, wait_until
 from support.pool_programs import HEAD
 
 
@@ -50,3 +52,18 @@ def program(tmp_path: Path) -> Callable[[str], list[str]]:
         return [sys.executable, str(path)]
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.getuid() != 0 or subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "headrace-test", folder],
+        check=False, capture_output=True,
+    ).returncode:  # fmt: skip
+        pytest.skip("a disk of its own takes root and mount")
+    yield folder
+    # A process that was killed may have a file open for a moment.
+    wait_until(lambda: subprocess.run(["umount", folder], check=False).returncode == 0)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -106,20 +103,6 @@ def test_results_expire_and_are_counted(tmp_path: Path) -> None:
         assert site.shell.run("job", job, "--json").json()["failure_groups"] == []
         site.shell.run("delete", job)
         assert "there is no job" in site.shell.run("job", job).err
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.getuid() != 0 or subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "headrace-test", folder],
-        check=False, capture_output=True,
-    ).returncode:  # fmt: skip
-        pytest.skip("a disk of its own takes root and mount")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 def test_no_coordinator_starts_on_a_disk_without_room_for_its_key(

@@ -45,8 +45,9 @@ def check_invariants(state: QueueState) -> None:
     slots = sum(member.info.slots for member in state.members.values())
     assert state.slots == slots, "7"
     expected = [job.measure_expected() for job in state.jobs.values()]
-    assert state.expected_bytes == sum(size for size, _ in expected), "6"
-    assert state.unknown_tasks == sum(unknown for _, unknown in expected), "6"
+    assert state.expected_bytes == sum(added for added, _, _ in expected), "6"
+    assert state.value_bytes == sum(values for _, values, _ in expected), "6"
+    assert state.unknown_tasks == sum(unknown for _, _, unknown in expected), "6"
     assert state.spool_bytes == sum(job.spool_bytes for job in state.jobs.values()), "6"
 
 

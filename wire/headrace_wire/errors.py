@@ -128,7 +128,7 @@ class StoreError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
 
 
 class SpoolFullError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
-    """The coordinator's spool is full; there is room when results are fetched or deleted."""
+    """The coordinator's spool is full; there is room when tasks are done, or results dropped."""
 
 
 class UnknownSharedError(HeadraceError, exit_code=EXIT_USAGE):

@@ -28,6 +28,7 @@ def serve_program(order: Order) -> None:
         tls="off",
         http=None,
         audit=False,
+        scratch=str(Path(order.folder).parent),
     )
     try:
         serve(settings, _announce)

@@ -99,7 +99,9 @@ def carry_out(
             embedded=options.connection is None,
             drop=True,
             # The worker of another engine is there before the job.
-            is_worker_coming=options.connection is None and options.engine == POOL,
+            awaited=cluster.engine
+            if options.connection is None and options.engine == POOL
+            else None,
             log_of=cluster.engine if options.logs else None,
         )
     click.get_current_context().exit(code)
@@ -115,15 +117,16 @@ def deliver(
     started: float | None,
     embedded: bool,
     drop: bool,
-    is_worker_coming: bool = False,
+    awaited: Engine | None = None,
     log_of: Engine | None = None,
 ) -> int:
     """Wait for a job's values, combine them and report how it went. Returns the exit code.
 
     Wall time counts from ``started`` (monotonic), or from the job's own start if it is None. With
     ``drop``, the coordinator drops the results once they are written, if all tasks succeeded.
-    Unless ``is_worker_coming`` by itself, it is shown what the job waits for. If ``log_of`` is
-    given, the job's log is read from that engine and shown meanwhile.
+    It is shown what the job waits for; if a worker will connect to the engine ``awaited`` by
+    itself, only if that is room. If ``log_of`` is given, the job's log is read from that engine and
+    shown meanwhile.
     """
     received, processed = Received(), _ProcessedCounter()
     shown = JobObject() if as_json else None
@@ -137,7 +140,7 @@ def deliver(
             wait_seconds,
             received,
             processed,
-            is_worker_coming=is_worker_coming,
+            awaited=awaited,
             log_of=log_of,
         )
         progress.close()
@@ -250,7 +253,7 @@ def _gather(
     received: Received,
     processed: _ProcessedCounter,
     *,
-    is_worker_coming: bool,
+    awaited: Engine | None,
     log_of: Engine | None,
 ) -> Gathered:
     status = job.status
@@ -258,8 +261,9 @@ def _gather(
     progress.begin(describe_work(status), status.tasks)
 
     def show(latest: JobStatus) -> None:
-        # Nobody needs to start a worker if one will connect by itself.
-        waiting_for = "" if is_worker_coming else latest.waiting_for
+        waiting_for = latest.waiting_for
+        if waiting_for and awaited and not awaited.lacks_room:
+            waiting_for = ""  # nobody needs to start a worker if one will connect by itself
         progress.update(latest.done + latest.failed, waiting_for)
 
     values = job.values(

@@ -24,7 +24,8 @@ class Sender:
     """Submits a stream's job and sends its inputs.
 
     ``on_ready`` is called when the job has been submitted, ``on_sent`` when more inputs have
-    arrived, and ``on_broken`` when no more can be sent.
+    arrived, and ``on_broken`` when no more can be sent. ``on_held`` is called with the reason while
+    the job itself has to wait for room.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Sender:
         on_ready: Callable[[], object],
         on_sent: Callable[[], object],
         on_broken: Callable[[HeadraceError], object],
+        on_held: Callable[[str], object] | None = None,
         traced: bool,
     ) -> None:
         self._jobs = jobs
@@ -46,6 +48,7 @@ class Sender:
         self._on_ready = on_ready
         self._on_sent = on_sent
         self._on_broken = on_broken
+        self._on_held = on_held
         #: The program's tracing span, the parent of those of the job; otherwise each task has one.
         self._trace = write_trace() if traced else ""
         self._is_traced = traced
@@ -96,17 +99,22 @@ class Sender:
             raise advise_on_service(error, self._spec) from None
 
     def _submit(self) -> None:
-        self._wait_for_room(lambda: self._jobs.submit(self._spec))
+        self._wait_for_room(lambda: self._jobs.submit(self._spec), self._on_held)
 
     def _put_batch(self, start: int, packed: bytes) -> None:
         self._wait_for_room(lambda: self._jobs.put(self._spec.id, start, packed))
 
-    def _wait_for_room(self, call: Callable[[], object]) -> None:
+    def _wait_for_room(
+        self, call: Callable[[], object], on_held: Callable[[str], object] | None = None
+    ) -> None:
         """Repeat a call until the coordinator has room for it, unless the stream has ended."""
-        if not self._lifetime.ended:
-            wait_for_room(call, self._wait_on)
 
-    def _wait_on(self, held_because: str) -> None:
-        log.info("%s", held_because)
-        if self._lifetime.ended:
-            raise JobStateError("nobody waits for room in the spool any more")
+        def wait_on(held_because: str) -> None:
+            log.info("%s", held_because)
+            if self._lifetime.ended:
+                raise JobStateError("nobody waits for room in the spool any more")
+            if on_held:
+                on_held(held_because)
+
+        if not self._lifetime.ended:
+            wait_for_room(call, wait_on)

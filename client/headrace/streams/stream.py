@@ -64,8 +64,9 @@ class Stream:
     no further outcomes arrive then. With ``gather_seconds``, outcomes may be delayed by as many
     seconds so that more of them arrive together. ``plan_wait`` is called in the receiver thread and
     returns how many seconds to wait for the next outcomes. ``on_silence`` is called with the reason
-    if no outcome arrives for some seconds. ``explain`` replaces an error that ends the stream by a
-    clearer one. ``on_end`` is called after all other callbacks.
+    if no outcome arrives for some seconds, and ``on_held`` while the coordinator has no room for
+    the job. ``explain`` replaces an error that ends the stream by a clearer one. ``on_end`` is
+    called after all other callbacks.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Stream:
         gather_seconds: float = 0.0,
         plan_wait: Callable[[], float] | None = None,
         on_silence: Callable[[str], None] | None = None,
+        on_held: Callable[[str], None] | None = None,
         explain: Callable[[HeadraceError], HeadraceError] | None = None,
         on_end: Callable[[], None] | None = None,
         traced: bool = True,
@@ -120,6 +122,7 @@ class Stream:
             on_ready=self._receiver.start,
             on_sent=self._tell_watchers,
             on_broken=self._break,
+            on_held=on_held,
             traced=traced,
         )
         self._outbox = self._sender.outbox

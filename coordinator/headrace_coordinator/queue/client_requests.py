@@ -120,7 +120,7 @@ class Intake:
             raise (TooEarlyError if is_early else JobStateError)(
                 f"job {job_id} has {count(job.tasks, 'task')}: none can begin at {start}"
             )
-        self._spool.require_room(job)
+        self._spool.require_room(job, len(inputs))
         job.tasks = stop
         job.give_back(start, stop, 0, now.monotonic)
         job.chunks.append(start, stop, len(inputs))

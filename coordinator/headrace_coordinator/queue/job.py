@@ -135,8 +135,10 @@ class Job(Struct):
     log: JobLog = field(default_factory=JobLog)
     #: Bytes of inputs and results that the store keeps for it.
     spool_bytes: int = 0
-    #: How many bytes leased tasks will add to that, and for how many tasks this is not known.
+    #: How many bytes leased tasks will add to that, how many their values have at least, and for
+    #: how many tasks this is not known.
     expected_bytes: int = 0
+    value_bytes: int = 0
     unknown_tasks: int = 0
     #: How many of these bytes are results.
     result_bytes: int = 0
@@ -278,14 +280,20 @@ class Job(Struct):
 
         Its input is dropped when it is done, so the number may be negative.
         """
-        carried = self.bytes_in / max(1, self.tasks) if self.spec.carried else 0.0
-        return (self.mean_bytes or 0.0) - carried
+        return (self.mean_bytes or 0.0) - self.measure_input()
 
-    def measure_expected(self) -> tuple[int, int]:
-        """Return how many bytes leased tasks will add, and for how many tasks that is not known."""
+    def measure_input(self) -> float:
+        """Return the mean size of its inputs in bytes."""
+        return self.bytes_in / max(1, self.tasks) if self.spec.carried else 0.0
+
+    def measure_expected(self) -> tuple[int, int, int]:
+        """Return how many bytes leased tasks will add, how many their values have, and for how many
+        tasks that is not known, whose values are taken to be as large as their inputs.
+        """
         if self.mean_bytes is None:
-            return 0, self.leased
-        return int(self.leased * max(0.0, self.measure_growth())), 0
+            return 0, int(self.leased * self.measure_input()), self.leased
+        added = int(self.leased * max(0.0, self.measure_growth()))
+        return added, int(self.leased * self.mean_bytes), 0
 
     def count(self, growth: Mapping[str, float]) -> str:
         """Add to the tasks' counters. Returns a name for which there was no room, or ""."""

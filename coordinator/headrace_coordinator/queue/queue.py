@@ -49,7 +49,7 @@ class Queue:
         self.rules = rules = rules or Rules()
         past = PastLeases(first_lease)
         self.state = QueueState(next_lease=first_lease, past=past, proofs=proofs)
-        self.spool = Spool(self.state, rules.spool_limit_bytes)
+        self.spool = Spool(self.state, rules.spool_limit_bytes, rules.scratch)
         self.intake = Intake(self.state, self.spool, rules.result_ttl_seconds)
         self.revival = Revival(self.state)
         self.leasing = Leasing(self.state, self.spool, rules.lease_seconds)

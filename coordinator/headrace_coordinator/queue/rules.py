@@ -21,10 +21,12 @@ class Rules(Struct, frozen=True):
     """The settings of a queue.
 
     If ``spool_limit_bytes`` is None, inputs and results are only limited by the disk. If
-    ``shared_limit_bytes`` is None, shared state is only limited by the memory.
+    ``shared_limit_bytes`` is None, shared state is only limited by the memory. ``scratch`` is where
+    inputs and results are kept if the queue works for one program only, "" otherwise.
     """
 
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     result_ttl_seconds: float = DEFAULT_RESULT_TTL_SECONDS
     spool_limit_bytes: int | None = None
     shared_limit_bytes: int | None = DEFAULT_SHARED_LIMIT_BYTES
+    scratch: str = ""

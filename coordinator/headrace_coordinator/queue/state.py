@@ -41,7 +41,8 @@ class QueueState(Struct):
     5. A task has no more attempts than its job allows, except for those in which it was lost
        together with others; each of these leaves at most a quarter of the others with it.
     6. ``spool_bytes`` is the sum of what the jobs keep, and none of them keeps less than nothing;
-       ``expected_bytes`` and ``unknown_tasks`` are the sums of what is expected of leased tasks.
+       ``expected_bytes``, ``value_bytes`` and ``unknown_tasks`` are the sums of what is expected of
+       leased tasks.
     7. A job with tasks to lease is in ``turns``, one with suspects in ``suspected``, and one with
        tasks that wait out a pause in ``paused``, so that no other jobs are examined for a lease.
        Jobs that keep data for others are in none of them.
@@ -62,8 +63,11 @@ class QueueState(Struct):
     #: Proofs of leases, for later queues over the same store; without them, these recognize none.
     proofs: LeaseProofs | None = None
     spool_bytes: int = 0
-    #: How many bytes leased tasks will add to that, and for how many tasks this is not known.
+    #: How many bytes of inputs and values have been accepted since this queue was made.
+    written_bytes: int = 0
+    #: The sums of what ``Job.measure_expected`` returns.
     expected_bytes: int = 0
+    value_bytes: int = 0
     unknown_tasks: int = 0
     #: Jobs of which nothing was leased because space is short, and whether that was reported.
     held: dict[str, bool] = field(default_factory=dict[str, bool])
@@ -363,14 +367,19 @@ class QueueState(Struct):
         self.spool_bytes += size_bytes
         if size_bytes < 0:
             self.end_hold()
+        else:
+            self.written_bytes += size_bytes
 
     def count_expected(self, job: Job) -> None:
         """Update the sums of what leased tasks are expected to add, after a job has changed."""
-        before, unknown = job.expected_bytes, job.unknown_tasks
-        job.expected_bytes, job.unknown_tasks = job.measure_expected()
+        before, values, unknown = job.expected_bytes, job.value_bytes, job.unknown_tasks
+        job.expected_bytes, job.value_bytes, job.unknown_tasks = job.measure_expected()
         self.expected_bytes += job.expected_bytes - before
+        self.value_bytes += job.value_bytes - values
         self.unknown_tasks += job.unknown_tasks - unknown
-        if self.held and (job.expected_bytes < before or job.unknown_tasks < unknown):
+        if self.held and (
+            job.expected_bytes < before or job.value_bytes < values or job.unknown_tasks < unknown
+        ):
             self.end_hold()
 
     def end_hold(self) -> None:

@@ -45,7 +45,7 @@ class Waiting:
         if why := self._explain_unable(job.spec):
             return why
         if self._spool.fit(job, 1) == 0:
-            return self._spool.explain()
+            return "" if self._spool.is_settling else self._spool.explain(job)
         # Those of another cluster have none while it has no processes, or cannot be reached.
         if why := self._explain_slotless(job.spec):
             return why

@@ -26,9 +26,21 @@ class Space:
     """The space of a database and its payload file. Methods raise sqlite3.Error and OSError."""
 
     def __init__(
-        self, path: Path, disk: Disk, connection: sqlite3.Connection, payloads: PayloadFile
+        self,
+        path: Path,
+        disk: Disk,
+        connection: sqlite3.Connection,
+        payloads: PayloadFile,
+        scratch: str,
     ) -> None:
         self._path = path
+        #: What helps if the disk is full.
+        self._advice = f"make room on the disk of {path.parent}, or delete jobs"
+        if scratch:
+            self._advice = (
+                f"set TMPDIR to a folder on a larger disk than that of {scratch}, and start the "
+                "program again"
+            )
         self._disk = disk
         self._execute = connection.execute
         self._payloads = payloads
@@ -41,8 +53,7 @@ class Space:
             return ""
         return (
             f"the coordinator's store cannot be written (its disk is full: {free} bytes are free, "
-            f"{wanted} are needed): make room on the disk of {self._path.parent}, or delete jobs; "
-            "nothing acknowledged is lost"
+            f"{wanted} are needed): {self._advice}; nothing acknowledged is lost"
         )
 
     def measure_room(self) -> int:
@@ -77,7 +88,10 @@ class Space:
         page_bytes = self._read_pragma("page_size")
         free_bytes = self._read_pragma("freelist_count") * page_bytes
         live_bytes = self._read_pragma("page_count") * page_bytes - free_bytes
-        self._payloads.trim(0 if nearly_full else min(SPARE_BYTES, SPARE_FLOORS * floor_bytes))
+        spare_bytes = min(SPARE_BYTES, SPARE_FLOORS * floor_bytes)
+        # What is kept for later must not be missing for what has to be written now.
+        is_wanted = self._disk.measure_free() < spare_bytes + NEARLY_FULL_FLOORS * floor_bytes
+        self._payloads.trim(0 if is_wanted else spare_bytes)
         least, most = FREE_BYTES, LIVE_BYTES
         if nearly_full:
             self._cut_log()

@@ -94,6 +94,8 @@ PROBE_BYTES = 64 << 10
 class Store:
     """The database of one data folder. Raises StoreError if it cannot be opened or is damaged.
 
+    ``scratch`` is as in ``Rules``, for messages.
+
     Only one thread at a time may call the methods, except for ``fold_log``.
     """
 
@@ -102,8 +104,10 @@ class Store:
         path: Path,
         durability: Durability = "process",
         history_seconds: float = DEFAULT_HISTORY_SECONDS,
+        scratch: str = "",
     ) -> None:
         self._path = path
+        self._scratch = scratch
         self._history_seconds = history_seconds
         self._durability: Durability = durability
         self._removals = Removals()
@@ -378,7 +382,7 @@ class Store:
             stack.callback(self._payloads.close)
             prepare(self._path, self._writer, self._payloads, version)
             self._rows = EventWriter(self._writer, self._payloads, self._history_seconds)
-            self.space = Space(self._path, self._disk, self._writer, self._payloads)
+            self.space = Space(self._path, self._disk, self._writer, self._payloads, self._scratch)
             self.reader = StoreReader(self._path, self._payloads)
             stack.callback(self.reader.close)
             self.history = HistoryReader(self._path)

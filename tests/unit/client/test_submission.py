@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.submission import SubmitOptions, advise_on_service, make_job_spec
+from headrace.submission import (
+    HeldNotice,
+    SubmitOptions,
+    advise_on_service,
+    make_job_spec,
+    wait_for_room,
+)
 from headrace_services.calls import CallOptions, plan_apply
 from headrace_services.calls.plan import Function
-from headrace_wire.errors import ServiceMissingError, UsageError
+from headrace_wire.errors import ServiceMissingError, SpoolFullError, UsageError
 
 NOBODY = "no connected worker offers the service 'calls': start a worker that has it"
 
@@ -72,3 +78,15 @@ def test_submit_options_out_of_range_are_value_errors(options: dict[str, object]
 def test_submit_options_of_other_types_are_type_errors(options: dict[str, object]) -> None:
     with pytest.raises(TypeError, match=f"^{next(iter(options))} must be"):
         SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes
+
+
+def test_a_wait_for_room_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    left = [SpoolFullError("there is no room (2)"), SpoolFullError("there is no room (1)")]
+
+    def call() -> str:
+        if left:
+            raise left.pop(0)
+        return "there is room"
+
+    assert wait_for_room(call, HeldNotice()) == "there is room"
+    assert caplog.messages == ["headrace: waiting to submit: there is no room (2)"]

@@ -20,8 +20,8 @@ from headrace.streams.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.encoding import unpack
-from headrace_wire.errors import HeadraceError, JobStateError
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.errors import HeadraceError, JobStateError, SpoolFullError
 from headrace_wire.messages.results import Collected, CollectRequest, ResultSpan
 
 #: Where places are in which a signal's handler may run.
@@ -299,3 +299,30 @@ def test_a_stream_that_was_closed_before_anything_went_in_is_over(engine: Memory
     assert calls.stream.ended
     with pytest.raises(JobStateError):
         call_async(calls, 1)
+
+
+def test_a_stream_whose_job_has_to_wait_for_room_says_so(engine: MemoryEngine) -> None:
+    held = [SpoolFullError("there is no room")]
+
+    def submit(spec: object) -> None:
+        if held:
+            raise held.pop()
+
+    engine.jobs.submit = submit
+    told: list[str] = []
+    stream = Stream(
+        engine,  # type: ignore[arg-type]
+        "calls",
+        "map",
+        {},
+        on_values=_ignore,
+        on_failures=_ignore,
+        on_broken=_ignore,
+        on_held=told.append,
+    )
+    engine.streams.append(stream)
+    words: dict[str, object] = {}
+    stream.put(pack(["f", pack_value(((1,), words)), ""]))
+    with engine.jobs.changed:
+        assert engine.jobs.changed.wait_for(lambda: engine.jobs.values, SECONDS)
+    assert told == ["there is no room"]

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from headrace_coordinator.queue.events import WorkAppeared
+from headrace_coordinator.queue.events import WorkAppeared, WorkHeld
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
@@ -15,7 +15,7 @@ from headrace_wire.bounds import MAX_PARAMETER_BYTES
 from headrace_wire.encoding import pack
 from headrace_wire.errors import BoundsError, JobStateError, SpoolFullError
 from headrace_wire.message import decode, dump
-from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.jobs import DATA_SERVICE, KEEP, JobSpec
 from headrace_wire.messages.reports import DoneSpan
 from headrace_wire.messages.spans import Span
 from support.queue_builders import Rig, make_spec
@@ -207,6 +207,183 @@ def test_a_full_disk_holds_leasing_as_the_limit_does(rig: Rig) -> None:
     assert "the coordinator's disk is full" in rig.status().waiting_for
     rig.queue.spool.note_disk(inf)
     assert rig.lease()
+
+
+def deliver(rig: Rig, name: str = "job") -> None:
+    """Let the client of an owned job have all values that are there."""
+    kept = rig.queue.state.find(name).undelivered
+    spans = [Span(start, stop) for start, (stop, _) in kept.items()]
+    rig.queue.intake.deliver(name, spans, rig.now)
+
+
+def test_a_stream_leaves_room_for_its_results_as_long_as_tasks_may_run(rig: Rig) -> None:
+    rig.submit(tasks=None, owned=True)
+    rig.put("job", 0, [bytes(30)])
+    rig.put("job", 1, [bytes(30)])
+    with pytest.raises(SpoolFullError, match="when some tasks are done"):
+        rig.put("job", 2, [bytes(30)])
+    (lease,) = rig.lease(slots=1)
+    finish(rig, lease, 20)
+    assert rig.put("job", 2, [bytes(30)]) == 3
+    work(rig, 20)
+    assert rig.put("job", 3, [bytes(30)]) == 4, "results are for the client to fetch"
+
+
+def test_data_of_a_stream_are_no_reason_for_its_calls_to_wait(rig: Rig) -> None:
+    rig.submit("data", tasks=None, service=DATA_SERVICE, operation=KEEP, owned=True)
+    rig.put("data", 0, [bytes(70)])
+    rig.submit(tasks=None, owned=True)
+    assert rig.put("job", 0, [bytes(10)]) == 1
+
+
+@pytest.mark.parametrize(("owned", "size"), [(True, 5_000_000), (False, 2_000_000)])
+def test_inputs_leave_room_for_values_on_the_disk(*, owned: bool, size: int) -> None:
+    """The value is written before the input is removed."""
+    rig = Rig(Rules(spool_limit_bytes=20_000_000))
+    rig.join()
+    spool = rig.queue.spool
+
+    def look_at_disk() -> None:
+        spool.note_disk(21_500_000 - rig.queue.state.spool_bytes)
+
+    look_at_disk()
+    rig.submit(tasks=None, owned=owned)
+    done = put = 0
+    for _ in range(20):
+        while put < 6:
+            try:
+                put = rig.put("job", put, [bytes(5_000_000)])
+            except SpoolFullError:
+                break
+        for lease in rig.lease():
+            for index in range(lease.start, lease.stop):
+                assert spool.disk_bytes >= size
+                values = pack_batch([bytes(size)])
+                run = DoneSpan(lease.id, "job", index, index + 1, values, 0.1, 0.1)
+                done += rig.report("w", done=(run,)).accepted
+            if owned:
+                deliver(rig)
+            look_at_disk()
+    assert done == 6
+
+
+def test_values_have_to_fit_on_the_disk_together_with_their_inputs() -> None:
+    rig = Rig(Rules(spool_limit_bytes=100_000_000))
+    rig.join(slots=8)
+    rig.submit(tasks=None)
+    rig.put("job", 0, [bytes(1_000_000)] * 20)
+    rig.queue.spool.note_disk(10_000_000)
+    (first,) = rig.lease(slots=1)
+    finish(rig, first, 1_000_000)
+    rig.queue.spool.note_disk(9_000_000)
+    out = 0
+    while rig.lease(slots=8):
+        out = sum(lease.held.count for lease in rig.queue.state.leases.values())
+    assert 6 <= out <= 9
+
+
+def test_nobody_is_told_to_make_room_on_the_disk_before_what_was_dropped_is_removed() -> None:
+    rig = Rig(Rules(spool_limit_bytes=1000))
+    rig.join()
+    rig.submit("other", tasks=1)
+    work(rig, 30)
+    rig.submit(tasks=100, owned=True)
+    rig.queue.spool.note_disk(50)
+    (lease,) = rig.lease(slots=1)
+    finish(rig, lease, 30)
+    deliver(rig)
+    assert not rig.lease()
+    assert (rig.status().waiting_for, rig.queue.spool.held_because) == ("", "")
+    rig.queue.state.drain_events()
+    for _ in range(5):
+        rig.queue.spool.note_disk(20)
+    assert "the coordinator's disk is full" in rig.status().waiting_for
+    assert WorkHeld("job", "") in rig.queue.state.drain_events(), "for calls that wait"
+    assert "the coordinator's disk is full" in rig.queue.spool.held_because
+
+
+def test_small_values_are_taken_in_however_full_the_disk_is(rig: Rig) -> None:
+    rig.submit("kept", tasks=1)
+    work(rig, 20)
+    rig.queue.spool.note_disk(0)
+    rig.submit(tasks=None)
+    rig.put("job", 0, [bytes(20)])
+    rig.queue.state.find("job").learn_bytes(1, 5)
+    assert rig.lease()
+
+
+def test_inputs_of_done_tasks_do_not_count_when_others_that_came_with_them_wait(rig: Rig) -> None:
+    """The last of them frees what all of them took."""
+    rig.submit("kept", tasks=1)
+    (lease,) = rig.lease(slots=1)
+    finish(rig, lease, 3)
+    rig.submit(tasks=None)
+    rig.put("job", 0, [bytes(5)] * 10)
+    done = 0
+    while leases := rig.lease(slots=1):
+        for lease in leases:
+            finish(rig, lease, 6)
+            done += lease.stop - lease.start
+    assert done == 10
+    assert rig.queue.state.spool_bytes <= 100
+
+
+def fill(rig: Rig, *jobs: str) -> None:
+    """Fill the spool with results of jobs that go on."""
+    for job in jobs:
+        rig.submit(job, tasks=100)
+    work(rig, 10)
+
+
+def test_a_job_that_fills_the_spool_by_itself_is_told_what_helps(rig: Rig) -> None:
+    fill(rig, "job")
+    why = rig.status().waiting_for
+    assert re.match(
+        r"the coordinator's spool is full \(\d+ of 100 bytes\): the results of this job, ", why
+    )
+    assert "about 1" in why
+    assert "kept until it ends: start the coordinator again with a larger --spool-limit" in why
+    assert "or cancel or delete the job" in why
+    assert "dropped" not in why
+    assert "with results of a job that has not ended" in rig.queue.spool.held_because
+
+
+def test_jobs_of_which_none_can_end_are_told_so(rig: Rig) -> None:
+    rig.submit("first", tasks=100)
+    for _ in range(2):
+        (lease,) = rig.lease(slots=1)
+        finish(rig, lease, 10)
+    rig.submit("second", tasks=100, priority=1)
+    work(rig, 10)
+    for job in ("first", "second"):
+        why = rig.status(job).waiting_for
+        assert "with results of 2 jobs that have not ended: " in why
+        assert "cancel or delete one of them" in why
+    assert "with results of 2 jobs" in rig.queue.spool.held_because
+    rig.queue.intake.delete("first")
+    assert rig.lease()
+
+
+def test_a_job_that_others_keep_waiting_is_told_so(rig: Rig) -> None:
+    fill(rig, "first")
+    rig.queue.intake.cancel("first", rig.now)
+    rig.submit("job", tasks=5)
+    assert not rig.lease()
+    why = rig.status("job").waiting_for
+    assert "work goes on when jobs that have ended are deleted or expire" in why
+    assert "`headrace results ID --drop`" in why
+
+
+def test_a_program_with_a_coordinator_of_its_own_is_told_where_there_is_no_room() -> None:
+    rig = Rig(Rules(spool_limit_bytes=100, scratch="/mnt/small"))
+    rig.join()
+    fill(rig, "job")
+    why = rig.status().waiting_for
+    assert "inputs and results do not fit into /mnt/small: " in why
+    assert "set TMPDIR to a folder on a larger disk" in why
+    assert "--spool-limit" not in why
+    assert "delete" not in why
+    assert rig.queue.spool.held_because
 
 
 def test_parameters_stay_in_memory_and_are_small() -> None:
