@@ -115,6 +115,8 @@ class Job(Struct):
     times: TimeCounts = field(default_factory=TimeCounts)
     #: The running mean of a value's size in bytes.
     mean_bytes: float | None = None
+    #: The largest mean of a span of values.
+    most_bytes: float = 0.0
     cpu_seconds: float = 0.0
     busy_seconds: float = 0.0
     bytes_in: int = 0
@@ -273,7 +275,9 @@ class Job(Struct):
             del self.slowest[:-TIMES_KEPT]
 
     def learn_bytes(self, tasks: int, size_bytes: int) -> None:
-        self.mean_bytes = _move_mean(self.mean_bytes, size_bytes / tasks)
+        each = size_bytes / tasks
+        self.mean_bytes = _move_mean(self.mean_bytes, each)
+        self.most_bytes = max(self.most_bytes, each)
 
     def measure_growth(self) -> float:
         """Return by how many bytes a task's outcome increases what is kept, as far as is known.
@@ -293,7 +297,7 @@ class Job(Struct):
         if self.mean_bytes is None:
             return 0, int(self.leased * self.measure_input()), self.leased
         added = int(self.leased * max(0.0, self.measure_growth()))
-        return added, int(self.leased * self.mean_bytes), 0
+        return added, int(self.leased * self.most_bytes), 0
 
     def count(self, growth: Mapping[str, float]) -> str:
         """Add to the tasks' counters. Returns a name for which there was no room, or ""."""

@@ -114,8 +114,8 @@ class Spool:
         if not any(kept.result_bytes for kept in self._state.jobs.values()):
             return 1
         room = self._limit_bytes - self._state.spool_bytes + _measure_spent(job)
-        fits = growth <= room and self._measure_value(job) <= self._measure_disk_room()
-        return 1 if fits else 0
+        value = self._measure_value(job) if job.mean_bytes is None else job.mean_bytes
+        return 1 if growth <= room and value <= self._measure_disk_room() else 0
 
     def holds(self, job: Job) -> bool:
         """Return whether no task of a job may be leased now because space is short."""
@@ -144,8 +144,8 @@ class Spool:
         if job and self._leaves_too_little(job, size_bytes):
             where = self._scratch or "the coordinator's spool"
             raise SpoolFullError(
-                f"{kept} bytes of inputs and results are in {where}, and values need the rest: "
-                "there is room for more inputs when some tasks are done"
+                f"values of tasks need the rest of the room in {where}: there is room for more "
+                "inputs when some tasks are done"
             )
         if kept < limit:
             return
@@ -180,7 +180,7 @@ class Spool:
         tasks whose inputs are there.
         """
         state = self._state
-        if not (job.leased or (job.waiting and self.fit(job, 1))):
+        if not (job.leased or self.is_settling or (job.waiting and self.fit(job, 1))):
             return False  # nothing is gained by waiting
         if self.disk_bytes - size_bytes < VALUES_LEFT * self._measure_value(job):
             return True
@@ -214,10 +214,10 @@ class Spool:
         return self._guess() if job.mean_bytes is None else job.measure_growth()
 
     def _measure_value(self, job: Job) -> float:
-        """Return how large a value of a job is expected to be, in bytes."""
+        """Return how large a value of a job may be, as far as is known, in bytes."""
         if job.mean_bytes is None:
             return job.measure_input() + self._guess()
-        return max(1.0, job.mean_bytes)
+        return max(1.0, job.most_bytes)
 
     def _measure_disk_room(self) -> float:
         """Return how many bytes of values the disk has space for besides those of leased tasks."""

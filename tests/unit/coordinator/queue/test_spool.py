@@ -83,6 +83,11 @@ def finish(rig: Rig, lease: HeldLease, size: int) -> None:
     check_invariants(rig.queue.state)
 
 
+def work_once(rig: Rig, size: int) -> None:
+    for lease in rig.lease(slots=1):
+        finish(rig, lease, size)
+
+
 def work(rig: Rig, size: int) -> None:
     while leases := rig.lease():
         for lease in leases:
@@ -280,6 +285,17 @@ def test_values_have_to_fit_on_the_disk_together_with_their_inputs() -> None:
     while rig.lease(slots=8):
         out = sum(lease.held.count for lease in rig.queue.state.leases.values())
     assert 6 <= out <= 9
+
+
+def test_values_may_be_as_large_on_the_disk_as_the_largest_so_far() -> None:
+    rig = Rig(Rules(spool_limit_bytes=1000))
+    rig.join()
+    rig.submit(tasks=100)
+    for size in (40, 5, 5, 5, 5):
+        work_once(rig, size)
+    rig.queue.spool.note_disk(100)
+    rig.lease(slots=8)
+    assert sum(lease.held.count for lease in rig.queue.state.leases.values()) == 2
 
 
 def test_nobody_is_told_to_make_room_on_the_disk_before_what_was_dropped_is_removed() -> None:
