@@ -59,6 +59,7 @@ class HeadraceCluster:
             "-m", "headrace", "worker", "--coordinator", self.address,
             "--key-file", str(self.key_file), "--slots", str(SLOTS),
             "--allow", "benchmarks.tasks", "--path", str(ROOT),
+            "--shared-root", str(self.folder.parent),
         )  # fmt: skip
         self._pool = headrace.Pool(self.address, key_file=self.key_file)
 

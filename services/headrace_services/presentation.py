@@ -16,7 +16,7 @@ from headrace_services.service import Parameters, Service, Target
 from headrace_wire.errors import OutputError
 
 #: The maximum number of pictures in a summary.
-MOST_PICTURES = 24
+MOST_PICTURES = 8
 
 #: The name of the file if the service has no name for it.
 NO_NAME = "results"

@@ -15,6 +15,7 @@ from headrace_services.calls.values import pack_value
 from headrace_services.images.payload import PictureInput, PictureValue
 from headrace_services.images.preview import Preview, make_preview
 from headrace_services.images.service import IMAGES
+from headrace_services.presentation import MOST_PICTURES
 from headrace_wire.key_book import make_named_key
 from support.commands import wait_until
 from support.pictures import encode, make_picture
@@ -139,18 +140,18 @@ def test_pictures_are_seen_before_and_after(site: WebSite) -> None:
     run = IMAGES.prepare("thumbnail", parameters)
     picture = encode(make_picture(400, 300), "PNG")
     values: list[bytes] = []
-    for index in (0, 24):
+    for index in (0, MOST_PICTURES):
         given = PictureInput("a.png", f"{index}.png", "data", picture)
         values.append(run(index, given.encode()))
     done = PictureValue.decode(values[0])
-    names = [*(f"{index}.png" for index in range(1, 24)), "0.png"]
+    names = [*(f"{index}.png" for index in range(1, MOST_PICTURES)), "0.png"]
     values[1:1] = [replace(done, output=name).encode() for name in names[:-1]]
     values.append(replace(done, output=names[-1]).encode())
     finish(site, "pictures", "images", "thumbnail", parameters, values)
     summary = look(site, "pictures", "summary").json()
-    assert summary["facts"] == [["Pictures", "26"]]
+    assert summary["facts"] == [["Pictures", str(MOST_PICTURES + 2)]]
     assert summary["download"] == "pictures.zip"
-    assert len(summary["pictures"]) == 24
+    assert len(summary["pictures"]) == MOST_PICTURES
     seen = look(site, "pictures", "summary", "observer").json()
     assert seen == {**summary, "pictures": []}
     first = summary["pictures"][0]
@@ -161,11 +162,12 @@ def test_pictures_are_seen_before_and_after(site: WebSite) -> None:
         prefix, _, encoded = first[name].partition(",")
         assert prefix == "data:image/jpeg;base64"
         assert make_preview(base64.b64decode(encoded)).width == width
-    assert PictureValue.decode(values[24]).before == Preview()
+    assert PictureValue.decode(values[MOST_PICTURES]).before == Preview()
     answer = look(site, "pictures", "results")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == [*(f"{index}.png" for index in range(25)), "25/0.png"]
+        names = [f"{index}.png" for index in range(MOST_PICTURES + 1)]
+        assert archive.namelist() == [*names, f"{MOST_PICTURES + 1}/0.png"]
         data = PictureValue.decode(values[3]).data
         assert archive.read("3.png") == data
 
