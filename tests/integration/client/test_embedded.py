@@ -96,7 +96,7 @@ def test_a_coordinator_that_cannot_start_is_said_so_and_leaves_no_worker(
         (
             "what answers did not begin the handshake",
             f"WARNING {os.strerror(errno.EMFILE)}; trying again\nWARNING what answers did not\n",
-            f"it ended: {explain_limit()}",
+            "it ended: {limit}",
         ),
     ],
 )
@@ -104,6 +104,8 @@ def test_the_end_of_the_children_is_explained(end: str, said: str, told: str) ->
     first: Future[tuple[str, int]] = Future()
     first.set_result(("worker", 69))
     files = io.BytesIO(end.encode()), io.BytesIO(said.encode())
+    # Other tests of this process may raise the limit.
+    told = told.replace("{limit}", explain_limit())
     assert embedded._explain_end(first, *files, "it ended") == told
 
 

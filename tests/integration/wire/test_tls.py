@@ -55,13 +55,6 @@ def answer_calls(jobs: ApiDouble) -> None:
 REFUSED: list[str] = []
 
 
-@pytest.fixture
-def refused() -> list[str]:
-    """The reasons for which it does so during a test."""
-    REFUSED.clear()
-    return REFUSED
-
-
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """A server that speaks TLS, for tests that leave it as it is."""
@@ -69,6 +62,14 @@ def served() -> Iterator[Served]:
     with serve(limits, tls=make_tls(), on_refused=REFUSED.append) as served:
         answer_calls(served.jobs)
         yield served
+
+
+@pytest.fixture
+def refused(served: Served) -> list[str]:
+    """The reasons for which it does so during a test, and not yet for those of an earlier one."""
+    wait_until(lambda: not served.count_connections())
+    REFUSED.clear()
+    return REFUSED
 
 
 def put(address: Address, encryption: Encryption = AUTOMATIC) -> int:
