@@ -43,15 +43,15 @@ class Home(Protocol):
         ...
 
 
-class _OfThisProcess:
-    """The common part of what a pool returns: it cannot be pickled, like the pool itself."""
+class OfThisProcess:
+    """The common part of a pool and of what it returns: none of them can be pickled."""
 
     def __reduce__(self) -> Any:
         # The same error as that of multiprocessing.
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
 
-class AsyncResult(_OfThisProcess, Generic[T]):
+class AsyncResult(OfThisProcess, Generic[T]):
     """The result of ``apply_async``; see ``multiprocessing.pool.AsyncResult``."""
 
     def __init__(
@@ -193,7 +193,7 @@ class MapResult(AsyncResult[list[T]]):
         self.settle((False, error))
 
 
-class UnorderedIterator(_OfThisProcess, Iterator[T]):
+class UnorderedIterator(OfThisProcess, Iterator[T]):
     """The iterator that ``imap_unordered`` returns: values and exceptions as they arrive.
 
     ``on_taken(total)`` is called with the number of outcomes that have been read so far, so that

@@ -27,6 +27,7 @@ from headrace.outcomes import (
     AsyncResult,
     Callback,
     MapResult,
+    OfThisProcess,
     OrderedIterator,
     Outcome,
     UnorderedIterator,
@@ -47,7 +48,7 @@ MAP_GATHER_SECONDS = 0.25
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
 
-class Pool:
+class Pool(OfThisProcess):
     """A pool of worker processes, here or on a cluster.
 
     ``Pool()`` and ``Pool(4)`` start a coordinator and a worker on this machine;
@@ -150,10 +151,6 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         self.terminate()
-
-    def __reduce__(self) -> Any:
-        # The same error as that of multiprocessing.
-        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
     def apply(
         self, func: Function, args: Sequence[Any] = (), kwds: dict[str, Any] | None = None
