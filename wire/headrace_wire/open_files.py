@@ -33,10 +33,7 @@ def raise_limit(wanted: int = MOST_FILES) -> None:
 
 def read_limit() -> int:
     """Return how many files this process may open."""
-    if LIMITS is None:
-        return USUAL_FILES
-    soft, _ = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
-    return MOST_FILES if soft == LIMITS.RLIM_INFINITY else soft
+    return _read_limits()[0]
 
 
 def require_files(needed: int, what: str) -> None:
@@ -49,14 +46,19 @@ def require_files(needed: int, what: str) -> None:
 
 def require_files_of_child(needed: int, what: str) -> None:
     """Raise UsageError if a child of this process may not open as many files as it needs."""
-    _refuse(_read_most(), needed, what)
+    _refuse(_read_limits()[1], needed, what)
 
 
-def _read_most() -> int:
+def _read_limits() -> tuple[int, int]:
+    """Return how many files this process may open, and to how many it may raise that limit."""
     if LIMITS is None:
-        return USUAL_FILES
-    _, hard = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
-    return MOST_FILES if hard == LIMITS.RLIM_INFINITY else hard
+        return USUAL_FILES, USUAL_FILES
+    soft, hard = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
+    unlimited = LIMITS.RLIM_INFINITY
+    return (
+        MOST_FILES if soft == unlimited else soft,
+        MOST_FILES if hard == unlimited else hard,
+    )
 
 
 def _refuse(files: int, needed: int, what: str) -> None:
