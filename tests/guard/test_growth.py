@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, slice_batch
 from headrace_worker.pool.backlog import Backlog, Span

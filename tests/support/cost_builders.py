@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any, cast
 
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_wire.batch import count_batch, pack_batch
 from headrace_wire.messages.leases import Lease
 from headrace_wire.messages.reports import DoneSpan, Report

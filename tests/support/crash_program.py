@@ -19,7 +19,7 @@ from typing import Any
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet

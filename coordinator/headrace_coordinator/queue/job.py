@@ -25,6 +25,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.attempted_spans import AttemptedSpan, AttemptedSpans
 from headrace_coordinator.queue.chunks import Chunks
 from headrace_coordinator.queue.delayed import Delayed
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.queue.job_log import JobLog
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.recent_speed import RecentSpeed
@@ -53,27 +54,6 @@ MAX_JOB_WORKERS = 10_000
 
 #: The weight of the newest report in the running mean of a job's seconds per task.
 MEAN_WEIGHT = 0.3
-
-
-class HeldLease(Struct):
-    """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
-
-    ``alone`` means that they are suspected of killing their worker, which then holds nothing else.
-    A later queue over the same store recognizes the lease by its ``proof``. Each task has advanced
-    its job's virtual time by ``task_seconds``.
-    """
-
-    id: int
-    job: str
-    worker: str
-    attempt: int
-    start: int
-    stop: int
-    held: RangeSet
-    request: int
-    alone: bool = False
-    proof: str = ""
-    task_seconds: float = 0.0
 
 
 class Job(Struct):

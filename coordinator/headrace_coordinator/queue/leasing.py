@@ -8,7 +8,8 @@ from math import inf
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.attempted_spans import AttemptedSpan
-from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.held_lease import HeldLease
+from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.members import DRAIN, Member
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed

@@ -7,7 +7,7 @@ import hashlib
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_wire.bounds import MAX_ENTRIES
 from headrace_wire.engines import keeps_limits
 from headrace_wire.messages.jobs import JobSpec

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
-from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.held_lease import HeldLease
+from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.job_log import LogPart, choose_newest, measure_lines
 from headrace_coordinator.queue.leasing import Leasing
 from headrace_coordinator.queue.members import HAND_BACK, Member

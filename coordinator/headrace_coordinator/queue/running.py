@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.bounds import quote

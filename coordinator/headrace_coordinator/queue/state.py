@@ -12,7 +12,8 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.failure_texts import limit_text
-from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.held_lease import HeldLease
+from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.members import Member, show_id
 from headrace_coordinator.queue.past_leases import PastLease, PastLeases

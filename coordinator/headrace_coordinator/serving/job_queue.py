@@ -18,7 +18,7 @@ from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.choosing import EVERY_JOB
 from headrace_coordinator.queue.client_requests import TooEarlyError
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.running import list_running
 from headrace_coordinator.queue.task_runs import cut_runs

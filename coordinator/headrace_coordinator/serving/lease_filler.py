@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Sequence
 
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.ledger.ledger import Ledger
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.store.need import RELIEF
 from headrace_wire.log_format import about
 from headrace_wire.messages.jobs import JobSpec

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace_coordinator.ledger.ledger import Ledger
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.sampler import Sampler
 from headrace_coordinator.store.store import Store

@@ -20,7 +20,7 @@ from support.queue_builders import claim, make_spec, make_worker
 
 if TYPE_CHECKING:
     from headrace_coordinator.moment import Now
-    from headrace_coordinator.queue.job import HeldLease
+    from headrace_coordinator.queue.held_lease import HeldLease
     from headrace_coordinator.queue.queue import Queue
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from headrace_coordinator.queue import past_leases
 from headrace_coordinator.queue.events import TaskDead
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import NotAllowedError
 from headrace_wire.messages.failures import TaskFailure

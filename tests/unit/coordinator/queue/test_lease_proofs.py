@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from headrace_coordinator.queue.events import LeasesUnproven
-from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.held_lease import HeldLease
+from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.members import show_id
 from headrace_coordinator.queue.past_leases import PastLease

@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 from headrace_coordinator.queue.events import WorkAppeared, WorkHeld
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
 from headrace_wire.bounds import MAX_PARAMETER_BYTES

@@ -10,7 +10,7 @@ from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 from headrace_coordinator.monitoring.series import MAX_SERIES
 from headrace_coordinator.queue import job_log, state
 from headrace_coordinator.queue.events import Counted, CountersRefused, LinesLogged
-from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.held_lease import HeldLease
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_wire.batch import pack_batch
 from headrace_wire.bounds import MAX_COUNTERS
